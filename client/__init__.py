@@ -1,0 +1,1 @@
+"""The client: the command line, the terminal screen, and the public Python API."""

@@ -1,0 +1,297 @@
+"""What travels between a node and a relay: every message, its bounds, and the codec.
+
+One WebSocket binary message is one MessagePack array whose first element is the message's tag.
+The relay imports this file and nothing else of the core that knows what a thread is. All bounds are
+constants of the protocol; a decoder refuses what exceeds them before anything is done with it.
+"""
+
+from typing import Annotated, Final, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from crdt import keys
+from crdt.errors import PeerFault
+
+PROTOCOL_VERSION: Final = 1
+MAX_FRAME_BYTES: Final = 512 * 1024
+MAX_BATCH_FRAMES: Final = 1024
+MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
+MAX_PRESENCE_BYTES: Final = 4 * 1024
+MAX_MAIL_BYTES: Final = 16 * 1024
+MAX_RENDEZVOUS_BYTES: Final = 16 * 1024
+FRAME_HASH_BYTES: Final = 16
+
+Key = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
+Nonce = Annotated[bytes, Meta(min_length=32, max_length=32)]
+FrameHash = Annotated[bytes, Meta(max_length=FRAME_HASH_BYTES)]
+FrameBytes = Annotated[bytes, Meta(min_length=32, max_length=MAX_FRAME_BYTES)]
+Frames = Annotated[tuple[FrameBytes, ...], Meta(max_length=MAX_BATCH_FRAMES)]
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+Name = Annotated[str, Meta(max_length=256)]
+
+T = TypeVar("T")
+
+
+def frame_hash(frame: bytes) -> bytes:
+    """The 16 bytes under which a relay keeps a frame once, and a node checks its cursor."""
+    return keys.digest("frame", frame, size=FRAME_HASH_BYTES)
+
+
+class _Message(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """A tagged array. Requests carry a number of the sender's choice that the answer repeats."""
+
+
+# ---- relay to node, unasked
+
+
+class Challenge(_Message, tag="challenge"):
+    """First message of every connection. `store` names the relay's database: a new one means start over."""
+
+    version: Count
+    nonce: Nonce
+    store: Annotated[bytes, Meta(min_length=16, max_length=16)]
+
+
+# ---- node to relay
+
+
+class Login(_Message, tag="login"):
+    """Prove a login key: a signature labelled "relay-login" over nonce ‖ audience (UTF-8).
+
+    The audience is the `host:port` that the node dialled; the relay compares it with the request's
+    Host header (or `--public-host`), so that a relay in the middle can't use the proof elsewhere.
+    """
+
+    version: Count
+    login: Key
+    audience: Name
+    signature: Signature
+
+
+class Certificate(_Message, tag="certificate"):
+    """The room key says: this login may append to, or only read, the room, as of a generation.
+
+    Signed with the room's key under the label "room-grant" over `certificate_bytes`.
+    """
+
+    room: Key
+    login: Key
+    append: bool
+    generation: Count
+    signature: Signature
+
+
+class OpenRoom(_Message, tag="open"):
+    """Create the room if it is new. `signature` is the room key's, label "room-open", over login ‖ relay nonce.
+
+    A relay with an access key asks for it here alone, and only for a room it does not have.
+    """
+
+    request: Count
+    room: Key
+    signature: Signature
+    access_key: Name
+
+
+class Attach(_Message, tag="attach"):
+    """Subscribe from `cursor` on (0: from the start). `check` is the hash of the frame at that cursor.
+
+    If the relay has another frame there (it was restored from an old backup) it answers `reset`.
+    """
+
+    request: Count
+    certificate: Certificate
+    cursor: Count
+    check: FrameHash
+
+
+class Detach(_Message, tag="detach"):
+    request: Count
+    room: Key
+
+
+class Publish(_Message, tag="publish"):
+    """Append frames. Answered by `Stored` only when they are on the disk. Known ones are skipped."""
+
+    request: Count
+    room: Key
+    frames: Frames
+
+
+class Whisper(_Message, tag="whisper"):
+    """Presence: passed to the room's other subscribers, never stored, dropped under load."""
+
+    room: Key
+    payload: Annotated[bytes, Meta(max_length=MAX_PRESENCE_BYTES)]
+
+
+class RaiseGeneration(_Message, tag="raise"):
+    """Certificates below `generation` end. Room key's signature, label "room-generation", over 8 bytes BE."""
+
+    request: Count
+    room: Key
+    generation: Count
+    signature: Signature
+
+
+class Drop(_Message, tag="drop"):
+    """Leave something sealed in the room's mailbox (a redemption). Needs no certificate; rate-limited."""
+
+    request: Count
+    room: Key
+    payload: Annotated[bytes, Meta(max_length=MAX_MAIL_BYTES)]
+
+
+class TakeMail(_Message, tag="take"):
+    """Read the mailbox and delete up to and including `upto` (0: nothing). Needs append rights."""
+
+    request: Count
+    room: Key
+    upto: Count
+
+
+class Meet(_Message, tag="meet"):
+    """Pairing: join the rendezvous of that nameplate, or ask for a free one with "". In memory, two seats."""
+
+    request: Count
+    nameplate: Annotated[str, Meta(max_length=16)]
+
+
+class Tell(_Message, tag="tell"):
+    """Pass bytes to the other seat of the rendezvous this connection sits in. Kept until the other comes."""
+
+    payload: Annotated[bytes, Meta(max_length=MAX_RENDEZVOUS_BYTES)]
+
+
+# ---- relay to node, in answer
+
+
+class Welcome(_Message, tag="welcome"):
+    """The login was accepted. Limits the node must keep to, in bytes and messages per second."""
+
+    max_frame_bytes: Count
+    frames_per_second: Count
+
+
+class Done(_Message, tag="done"):
+    """The request was carried out and is durable where it needs to be."""
+
+    request: Count
+
+
+class Attached(_Message, tag="attached"):
+    """`last` is the room's newest cursor. With `reset`, forget the cursor: frames follow from 0."""
+
+    request: Count
+    last: Count
+    reset: bool
+
+
+class Stored(_Message, tag="stored"):
+    """Every frame of the request is fsynced; `last` is the room's newest cursor then."""
+
+    request: Count
+    last: Count
+
+
+class Deliver(_Message, tag="deliver"):
+    """Frames of a room in cursor order: what follows `after`, up to and including `upto`.
+
+    Backlog and live frames come in the same form; what is due in one tick comes in one message.
+    """
+
+    room: Key
+    after: Count
+    upto: Count
+    frames: Frames
+
+
+class Heard(_Message, tag="heard"):
+    room: Key
+    payload: bytes
+
+
+class Mail(_Message, tag="mail"):
+    request: Count
+    last: Count
+    items: tuple[bytes, ...]
+
+
+class Met(_Message, tag="met"):
+    """Seated. `peer` says whether the other seat is taken already."""
+
+    request: Count
+    nameplate: str
+    peer: bool
+
+
+class Told(_Message, tag="told"):
+    payload: bytes
+
+
+class Parted(_Message, tag="parted"):
+    """The other seat was left, or the rendezvous timed out; its nameplate is gone."""
+
+    reason: Name
+
+
+class Refused(_Message, tag="refused"):
+    """A request, or with request 0 the connection, was refused. `code` is one of `docs/protocol.md`.
+
+    Codes: bad-message, bad-login, bad-certificate, no-room, access-key, no-right, too-large, rate,
+    quota, full, no-nameplate, busy, stopping, internal.
+    """
+
+    request: Count
+    code: Name
+    explanation: Name
+    retry_after_ms: Count
+
+
+ToRelay = Login | OpenRoom | Attach | Detach | Publish | Whisper | RaiseGeneration | Drop | TakeMail | Meet | Tell
+FromRelay = Challenge | Welcome | Done | Attached | Stored | Deliver | Heard | Mail | Met | Told | Parted | Refused
+
+_encoder = msgspec.msgpack.Encoder()
+_to_relay: msgspec.msgpack.Decoder[ToRelay] = msgspec.msgpack.Decoder(ToRelay)
+_from_relay: msgspec.msgpack.Decoder[FromRelay] = msgspec.msgpack.Decoder(FromRelay)
+
+
+def encode(message: ToRelay | FromRelay) -> bytes:
+    return _encoder.encode(message)
+
+
+def decode_to_relay(data: bytes) -> ToRelay:
+    """Raises `PeerFault("bad message")` for anything but one well-formed, bounded request."""
+    return _decode(_to_relay, data)
+
+
+def decode_from_relay(data: bytes) -> FromRelay:
+    """Raises `PeerFault("bad message")` for anything but one well-formed, bounded answer."""
+    return _decode(_from_relay, data)
+
+
+def _decode(decoder: "msgspec.msgpack.Decoder[T]", data: bytes) -> T:
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise PeerFault("bad message", "too large")
+    try:
+        return decoder.decode(data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise PeerFault("bad message", str(error)[:200]) from error
+
+
+def login_bytes(nonce: bytes, audience: str) -> bytes:
+    """What a `Login` signs, under the label "relay-login"."""
+    return nonce + audience.encode()
+
+
+def certificate_bytes(room: bytes, login: bytes, append: bool, generation: int) -> bytes:
+    """What a `Certificate` signs, under the label "room-grant"."""
+    return room + login + bytes([append]) + generation.to_bytes(8, "big")
+
+
+def certify(room_key: keys.SigningKey, login: bytes, append: bool, generation: int) -> Certificate:
+    """Let a login into a room: `room_key` is the room's own key pair."""
+    signed = certificate_bytes(room_key.public, login, append, generation)
+    return Certificate(room_key.public, login, append, generation, room_key.sign("room-grant", signed))
