@@ -46,7 +46,7 @@ class _Message(Struct, array_like=True, frozen=True, forbid_unknown_fields=True)
 # ---- relay to node, unasked
 
 
-class Challenge(_Message, tag="challenge"):
+class Challenge(_Message, frozen=True, tag="challenge"):
     """First message of every connection. `store` names the relay's database: a new one means start over."""
 
     version: Count
@@ -57,7 +57,7 @@ class Challenge(_Message, tag="challenge"):
 # ---- node to relay
 
 
-class Login(_Message, tag="login"):
+class Login(_Message, frozen=True, tag="login"):
     """Prove a login key: a signature labelled "relay-login" over nonce ‖ audience (UTF-8).
 
     The audience is the `host:port` that the node dialled; the relay compares it with the request's
@@ -70,7 +70,7 @@ class Login(_Message, tag="login"):
     signature: Signature
 
 
-class Certificate(_Message, tag="certificate"):
+class Certificate(_Message, frozen=True, tag="certificate"):
     """The room key says: this login may append to, or only read, the room, as of a generation.
 
     Signed with the room's key under the label "room-grant" over `certificate_bytes`.
@@ -83,7 +83,7 @@ class Certificate(_Message, tag="certificate"):
     signature: Signature
 
 
-class OpenRoom(_Message, tag="open"):
+class OpenRoom(_Message, frozen=True, tag="open"):
     """Create the room if it is new. `signature` is the room key's, label "room-open", over login ‖ relay nonce.
 
     A relay with an access key asks for it here alone, and only for a room it does not have.
@@ -95,7 +95,7 @@ class OpenRoom(_Message, tag="open"):
     access_key: Name
 
 
-class Attach(_Message, tag="attach"):
+class Attach(_Message, frozen=True, tag="attach"):
     """Subscribe from `cursor` on (0: from the start). `check` is the hash of the frame at that cursor.
 
     If the relay has another frame there (it was restored from an old backup) it answers `reset`.
@@ -107,12 +107,12 @@ class Attach(_Message, tag="attach"):
     check: FrameHash
 
 
-class Detach(_Message, tag="detach"):
+class Detach(_Message, frozen=True, tag="detach"):
     request: Count
     room: Key
 
 
-class Publish(_Message, tag="publish"):
+class Publish(_Message, frozen=True, tag="publish"):
     """Append frames. Answered by `Stored` only when they are on the disk. Known ones are skipped."""
 
     request: Count
@@ -120,14 +120,14 @@ class Publish(_Message, tag="publish"):
     frames: Frames
 
 
-class Whisper(_Message, tag="whisper"):
+class Whisper(_Message, frozen=True, tag="whisper"):
     """Presence: passed to the room's other subscribers, never stored, dropped under load."""
 
     room: Key
     payload: Annotated[bytes, Meta(max_length=MAX_PRESENCE_BYTES)]
 
 
-class RaiseGeneration(_Message, tag="raise"):
+class RaiseGeneration(_Message, frozen=True, tag="raise"):
     """Certificates below `generation` end. Room key's signature, label "room-generation", over 8 bytes BE."""
 
     request: Count
@@ -136,7 +136,7 @@ class RaiseGeneration(_Message, tag="raise"):
     signature: Signature
 
 
-class Drop(_Message, tag="drop"):
+class Drop(_Message, frozen=True, tag="drop"):
     """Leave something sealed in the room's mailbox (a redemption). Needs no certificate; rate-limited."""
 
     request: Count
@@ -144,7 +144,7 @@ class Drop(_Message, tag="drop"):
     payload: Annotated[bytes, Meta(max_length=MAX_MAIL_BYTES)]
 
 
-class TakeMail(_Message, tag="take"):
+class TakeMail(_Message, frozen=True, tag="take"):
     """Read the mailbox and delete up to and including `upto` (0: nothing). Needs append rights."""
 
     request: Count
@@ -152,14 +152,14 @@ class TakeMail(_Message, tag="take"):
     upto: Count
 
 
-class Meet(_Message, tag="meet"):
+class Meet(_Message, frozen=True, tag="meet"):
     """Pairing: join the rendezvous of that nameplate, or ask for a free one with "". In memory, two seats."""
 
     request: Count
     nameplate: Annotated[str, Meta(max_length=16)]
 
 
-class Tell(_Message, tag="tell"):
+class Tell(_Message, frozen=True, tag="tell"):
     """Pass bytes to the other seat of the rendezvous this connection sits in. Kept until the other comes."""
 
     payload: Annotated[bytes, Meta(max_length=MAX_RENDEZVOUS_BYTES)]
@@ -168,20 +168,20 @@ class Tell(_Message, tag="tell"):
 # ---- relay to node, in answer
 
 
-class Welcome(_Message, tag="welcome"):
+class Welcome(_Message, frozen=True, tag="welcome"):
     """The login was accepted. Limits the node must keep to, in bytes and messages per second."""
 
     max_frame_bytes: Count
     frames_per_second: Count
 
 
-class Done(_Message, tag="done"):
+class Done(_Message, frozen=True, tag="done"):
     """The request was carried out and is durable where it needs to be."""
 
     request: Count
 
 
-class Attached(_Message, tag="attached"):
+class Attached(_Message, frozen=True, tag="attached"):
     """`last` is the room's newest cursor. With `reset`, forget the cursor: frames follow from 0."""
 
     request: Count
@@ -189,14 +189,14 @@ class Attached(_Message, tag="attached"):
     reset: bool
 
 
-class Stored(_Message, tag="stored"):
+class Stored(_Message, frozen=True, tag="stored"):
     """Every frame of the request is fsynced; `last` is the room's newest cursor then."""
 
     request: Count
     last: Count
 
 
-class Deliver(_Message, tag="deliver"):
+class Deliver(_Message, frozen=True, tag="deliver"):
     """Frames of a room in cursor order: what follows `after`, up to and including `upto`.
 
     Backlog and live frames come in the same form; what is due in one tick comes in one message.
@@ -208,18 +208,18 @@ class Deliver(_Message, tag="deliver"):
     frames: Frames
 
 
-class Heard(_Message, tag="heard"):
+class Heard(_Message, frozen=True, tag="heard"):
     room: Key
     payload: bytes
 
 
-class Mail(_Message, tag="mail"):
+class Mail(_Message, frozen=True, tag="mail"):
     request: Count
     last: Count
     items: tuple[bytes, ...]
 
 
-class Met(_Message, tag="met"):
+class Met(_Message, frozen=True, tag="met"):
     """Seated. `peer` says whether the other seat is taken already."""
 
     request: Count
@@ -227,17 +227,17 @@ class Met(_Message, tag="met"):
     peer: bool
 
 
-class Told(_Message, tag="told"):
+class Told(_Message, frozen=True, tag="told"):
     payload: bytes
 
 
-class Parted(_Message, tag="parted"):
+class Parted(_Message, frozen=True, tag="parted"):
     """The other seat was left, or the rendezvous timed out; its nameplate is gone."""
 
     reason: Name
 
 
-class Refused(_Message, tag="refused"):
+class Refused(_Message, frozen=True, tag="refused"):
     """A request, or with request 0 the connection, was refused. `code` is one of `docs/protocol.md`.
 
     Codes: bad-message, bad-login, bad-certificate, no-room, access-key, no-right, too-large, rate,
