@@ -1,0 +1,267 @@
+"""A person: a root key, and the signed log of their devices.
+
+The root is a 32-byte seed that is shown once as 24 words and then erased. It signs the first device,
+and whatever must outrank every device: recovery, and handing a thread over. All else is signed by
+devices. The log is a hash-linked graph of entries; `fold_log` decides which of them count, as a pure
+function of the set.
+
+Authority, in one rule: a device is outranked by the root and by every device that stands before it
+in log order. Log order is the depth in the graph (adding needs the adder in one's past, so nobody
+can place an accomplice above themselves), then the entry's hash.
+"""
+
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from crdt import codec, keys
+from crdt.errors import PeerFault
+from crdt.ids import DeviceId, IdentityId
+
+ADD: Final = 1
+REVOKE: Final = 2
+RENAME: Final = 3
+KEY: Final = 4  # a new identity key: what thread epochs are wrapped to
+MAX_LIVE_DEVICES: Final = 64
+MAX_ENTRIES: Final = 4096
+MAX_PARENTS: Final = 8
+
+Bytes32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Bytes64 = Annotated[bytes, Meta(min_length=64, max_length=64)]
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+Place = tuple[int, bytes]  # depth in the graph, then the entry's hash: log order
+
+
+class Entry(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One line of a device log. `subject` is the device concerned; `agreement` the X25519 key it brings."""
+
+    version: Annotated[int, Meta(ge=1, le=1)]
+    identity: Bytes32
+    kind: Annotated[int, Meta(ge=ADD, le=KEY)]
+    subject: Annotated[bytes, Meta(max_length=32)]
+    agreement: Annotated[bytes, Meta(max_length=32)]
+    generation: Count
+    name: Annotated[str, Meta(max_length=64)]
+    platform: Annotated[str, Meta(max_length=32)]
+    at_ms: Count
+    parents: Annotated[tuple[Bytes32, ...], Meta(max_length=MAX_PARENTS)]
+    signer: Bytes32
+
+
+class SignedEntry(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """An entry's bytes, its signer's signature, and for `ADD` the new device's own consent."""
+
+    entry: Annotated[bytes, Meta(max_length=1024)]
+    signature: Bytes64
+    consent: Annotated[bytes, Meta(max_length=64)] = b""
+
+    @property
+    def hash(self) -> bytes:
+        return keys.digest("device-entry", self.entry)
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """Everything that follows from the 32-byte seed behind the 24 words."""
+
+    signing: keys.SigningKey
+    recovery: keys.AgreementKey
+    account_room: keys.SigningKey
+    login: keys.SigningKey
+
+    @classmethod
+    def from_seed(cls, seed: bytes) -> "Root":
+        """Each key by its own label, so that none of them tells anything of another."""
+        return cls(
+            keys.SigningKey.from_seed(keys.derive(seed, "root-signing")),
+            keys.AgreementKey.from_secret(keys.derive(seed, "root-recovery")),
+            keys.SigningKey.from_seed(keys.derive(seed, "root-account-room")),
+            keys.SigningKey.from_seed(keys.derive(seed, "root-login")),
+        )
+
+    @property
+    def identity(self) -> IdentityId:
+        return IdentityId(self.signing.public)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceKeys:
+    """A device's own two key pairs, which never leave it."""
+
+    signing: keys.SigningKey
+    agreement: keys.AgreementKey
+
+    @classmethod
+    def from_seed(cls, seed: bytes) -> "DeviceKeys":
+        return cls(
+            keys.SigningKey.from_seed(keys.derive(seed, "device-signing")),
+            keys.AgreementKey.from_secret(keys.derive(seed, "device-agreement")),
+        )
+
+    @property
+    def id(self) -> DeviceId:
+        return DeviceId(self.signing.public)
+
+
+@dataclass(slots=True)
+class Device:
+    """A device as its identity's log shows it. `rank` counts from 0, the most senior."""
+
+    id: DeviceId
+    agreement: bytes
+    name: str
+    platform: str
+    added_at_ms: int
+    rank: int
+    revoked: bool = False
+
+
+@dataclass(slots=True)
+class DeviceLog:
+    """What a set of entries amounts to. `tips` are the entries that nothing links to yet."""
+
+    identity: IdentityId
+    devices: dict[DeviceId, Device] = field(default_factory=dict)
+    identity_keys: dict[int, bytes] = field(default_factory=dict)
+    tips: tuple[bytes, ...] = ()
+
+    def live(self) -> list[Device]:
+        """Devices that stand, most senior first."""
+        return sorted((d for d in self.devices.values() if not d.revoked), key=lambda d: d.rank)
+
+    @property
+    def identity_key(self) -> tuple[int, bytes] | None:
+        """The newest identity key as (generation, X25519 public key)."""
+        if not self.identity_keys:
+            return None
+        generation = max(self.identity_keys)
+        return generation, self.identity_keys[generation]
+
+
+def consent_bytes(identity: bytes, agreement: bytes) -> bytes:
+    """What a new device signs, label "device-consent", so that nobody can enter a key they don't hold."""
+    return identity + agreement
+
+
+def sign_entry(entry: Entry, signer: keys.SigningKey, consent: bytes = b"") -> SignedEntry:
+    """Sign an entry with the root or a device; the signer's public key must stand in the entry."""
+    encoded = codec.encode(entry)
+    return SignedEntry(encoded, signer.sign("device-entry", encoded), consent)
+
+
+_entry_decoder = msgspec.msgpack.Decoder(Entry)
+
+
+@lru_cache(maxsize=4096)
+def open_entry(signed: SignedEntry) -> Entry:
+    """The entry, if it is well formed and signed by whom it names. Raises `PeerFault`."""
+    entry = codec.decode(_entry_decoder, signed.entry, "device entry")
+    if not keys.verify(entry.signer, "device-entry", signed.entry, signed.signature):
+        raise PeerFault("bad signature", "device entry")
+    if entry.kind == ADD:
+        agreed = consent_bytes(entry.identity, entry.agreement)
+        if len(entry.agreement) != 32 or not keys.verify(entry.subject, "device-consent", agreed, signed.consent):
+            raise PeerFault("bad device entry", "the device did not consent")
+    elif entry.kind == KEY and len(entry.agreement) != 32:
+        raise PeerFault("bad device entry", "no key in it")
+    return entry
+
+
+def fold_log(identity: IdentityId, signed: Iterable[SignedEntry]) -> DeviceLog:
+    """Decide which entries count. Independent of their order; entries with unknown parents wait."""
+    return _LogFold(identity, signed).result()
+
+
+class _LogFold:
+    """The steps of `fold_log`, in the order in which authority flows: root, then devices by rank.
+
+    When a device's turn comes, everybody who may revoke it has had theirs, so what counts of it is
+    settled there and then: each step depends on earlier ones alone.
+    """
+
+    def __init__(self, identity: IdentityId, signed: Iterable[SignedEntry]) -> None:
+        opened = {s.hash: open_entry(s) for s in signed}
+        self.entries = {h: e for h, e in opened.items() if e.identity == identity}
+        self.log = DeviceLog(identity)
+        self.past: dict[bytes, frozenset[bytes]] = {}
+        self.place: dict[bytes, Place] = {}
+        self.added: dict[bytes, bytes] = {}  # device → the counted entry that added it
+        self.revocations: dict[bytes, list[bytes]] = {}  # device → counted entries that revoke it
+        self.turns: list[tuple[Place, bytes]] = []  # devices whose turn is yet to come
+        self._link()
+
+    def _link(self) -> None:
+        """Ancestors and place in log order of each entry whose whole past is here."""
+        waiting = sorted(self.entries)
+        progress = True
+        while waiting and progress:
+            ready = [h for h in waiting if all(p in self.past for p in self.entries[h].parents)]
+            for hash_ in ready:
+                parents = self.entries[hash_].parents
+                self.past[hash_] = frozenset(parents).union(*(self.past[p] for p in parents))
+                self.place[hash_] = (1 + max((self.place[p][0] for p in parents), default=-1), hash_)
+            waiting = [h for h in waiting if h not in self.past]
+            progress = bool(ready)
+
+    def result(self) -> DeviceLog:
+        self._count_all_of(self.log.identity)
+        rank = 0
+        while self.turns:
+            _, device = heapq.heappop(self.turns)
+            self.log.devices[DeviceId(device)].rank = rank
+            rank += 1
+            self._count_all_of(device)
+        for device in self.revocations:
+            if device in self.log.devices:
+                self.log.devices[DeviceId(device)].revoked = True
+        linked = {parent for h in self.past for parent in self.entries[h].parents}
+        self.log.tips = tuple(sorted(h for h in self.past if h not in linked))[:MAX_PARENTS]
+        return self.log
+
+    def _count_all_of(self, signer: bytes) -> None:
+        """Restrictions first: a device that revokes itself ends its own concurrent entries too."""
+        own = sorted((self.place[h], h) for h in self.past if self.entries[h].signer == signer)
+        for restricting in (True, False):
+            for _, hash_ in own:
+                entry = self.entries[hash_]
+                if (entry.kind == REVOKE) is restricting and self._has_authority(hash_, entry):
+                    self._apply(hash_, entry)
+
+    def _has_authority(self, hash_: bytes, entry: Entry) -> bool:
+        if entry.signer == self.log.identity:
+            return True
+        if self.added.get(entry.signer) not in self.past[hash_]:
+            return False
+        if any(hash_ != r and hash_ not in self.past[r] for r in self.revocations.get(entry.signer, ())):
+            return False
+        return entry.kind != REVOKE or self._outranks(entry.signer, entry.subject, hash_)
+
+    def _outranks(self, signer: bytes, subject: bytes, hash_: bytes) -> bool:
+        """Whether `subject` is the signer itself, or a device the signer saw added below itself."""
+        if signer == subject:
+            return True
+        seen = [self.place[h] for h in self.past[hash_] if self.entries[h].subject == subject]
+        return bool(seen) and min(seen) > self.place[self.added[signer]]
+
+    def _apply(self, hash_: bytes, entry: Entry) -> None:
+        subject = DeviceId(entry.subject)
+        if entry.kind == ADD:
+            if subject not in self.log.devices:
+                self.added[subject] = hash_
+                heapq.heappush(self.turns, (self.place[hash_], subject))
+                self.log.devices[subject] = Device(
+                    subject, entry.agreement, entry.name, entry.platform, entry.at_ms, rank=-1
+                )
+        elif entry.kind == REVOKE:
+            self.revocations.setdefault(subject, []).append(hash_)
+        elif entry.kind == RENAME and subject in self.log.devices:
+            self.log.devices[subject].name = entry.name
+        elif entry.kind == KEY:
+            # Two devices may mint a generation at once; all peers keep the smaller key.
+            known = self.log.identity_keys.get(entry.generation)
+            self.log.identity_keys[entry.generation] = min(known or entry.agreement, entry.agreement)
