@@ -19,6 +19,7 @@ from node.storage.sealing import Sealer
 CLEAN_CHECK_S = 0.1
 UNCLEAN_CHECK_S = 10.0
 BUSY_TIMEOUT_S = 5.0
+RESTORING = ".restoring"  # the end of a file's name while `backup.restore` is at work
 _HEADER = b"SQLite format 3\x00"
 _KEY_PROOF = b"this database belongs to this key"
 
@@ -92,6 +93,8 @@ def copy_to(source: Path, target: Path) -> None:
 
 def _refuse_orphans(path: Path) -> None:
     # A log without its database: the database was moved or deleted, and creating one would destroy the log.
+    if path.with_name(path.name + RESTORING).exists():
+        raise faults.corrupt(path, "restoring a backup was cut off; run it again")
     wal = path.with_name(path.name + "-wal")
     if _size(wal) > 0:
         raise faults.corrupt(path, f"{path.name} is missing, but {wal.name} is there")
