@@ -72,9 +72,9 @@ def inspect(path: Path, sealer: Sealer, schema: schemas.Schema, unclean: bool) -
         raise
 
 
-def read_only(path: Path, timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Connection:
+def read_only(path: Path) -> sqlite3.Connection:
     """A connection that can neither write nor checkpoint."""
-    return sqlite3.connect(read_only_uri(path), uri=True, timeout=timeout_s, isolation_level=None)
+    return sqlite3.connect(read_only_uri(path), uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
 
 
 def read_only_uri(path: Path) -> str:
