@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
 
 import msgspec
 from nacl import pwhash
@@ -48,13 +48,12 @@ class KeyBox(msgspec.Struct, frozen=True):
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """What a backup says of itself. `sha256` is over the database that follows it in the file."""
+    """What a backup says of itself, ahead of the database in the file."""
 
     created_ms: int
     installation: str
     schema: int
-    database_bytes: int
-    sha256: bytes
+    database_bytes: Annotated[int, msgspec.Meta(ge=0)]
     key: KeyBox | None = None
 
 
@@ -81,7 +80,6 @@ def create(
             installation=installation.id,
             schema=_version(copy),
             database_bytes=copy.stat().st_size,
-            sha256=_hash(copy),
             key=None if passphrase is None else _lock(installation.key, passphrase),
         )
         files.put_in_place(target, lambda neighbour: _write(neighbour, metadata, copy))
@@ -129,7 +127,7 @@ def read_metadata(source: Path) -> Metadata:
     """What a backup says of itself. Raises BACKUP_INVALID or FILE_UNREADABLE."""
     try:
         with source.open("rb") as file:
-            return _read_metadata(file, source)
+            return _read_metadata(file, source)[0]
     except OSError as error:
         raise faults.translate(error, source) from error
 
@@ -149,36 +147,42 @@ def mark_restored(connection: apply.Connection) -> int:
 
 def _write(path: Path, metadata: Metadata, database: Path) -> None:
     encoded = msgspec.msgpack.encode(metadata)
+    seen = hashlib.sha256()
     with path.open("wb") as target, database.open("rb") as source:
-        target.write(_MAGIC + len(encoded).to_bytes(4, "big") + encoded)
-        while chunk := source.read(_CHUNK_BYTES):
+        chunk = _MAGIC + len(encoded).to_bytes(4, "big") + encoded
+        while chunk:
+            seen.update(chunk)
             target.write(chunk)
+            chunk = source.read(_CHUNK_BYTES)
+        target.write(seen.digest())
 
 
 def _unpack(source: Path, copy: Path) -> Metadata:
     """The database of the backup in a private file of its own, its hash checked."""
     copy.unlink(missing_ok=True)
     with source.open("rb") as file, os.fdopen(files.create_private(copy), "wb") as target:
-        metadata = _read_metadata(file, source)
-        seen, left = hashlib.sha256(), metadata.database_bytes
+        metadata, head = _read_metadata(file, source)
+        seen, left = hashlib.sha256(head), metadata.database_bytes
         while chunk := file.read(min(_CHUNK_BYTES, left)):
             seen.update(chunk)
             target.write(chunk)
             left -= len(chunk)
-        if left or file.read(1) or seen.digest() != metadata.sha256:
+        if left or file.read(33) != seen.digest():
             raise BACKUP_INVALID(f"{source} is damaged: it is not what was written.", path=str(source))
         target.flush()
         os.fsync(target.fileno())
     return metadata
 
 
-def _read_metadata(file: BinaryIO, source: Path) -> Metadata:
+def _read_metadata(file: BinaryIO, source: Path) -> tuple[Metadata, bytes]:
+    """The metadata, and the bytes of the file up to its end."""
     head = file.read(len(_MAGIC) + 4)
     size_bytes = int.from_bytes(head[len(_MAGIC) :], "big")
     if not head.startswith(_MAGIC) or size_bytes > _MAX_METADATA_BYTES:
         raise BACKUP_INVALID(f"{source} is no OpenSesh backup.", path=str(source))
     try:
-        return msgspec.msgpack.decode(file.read(size_bytes), type=Metadata)
+        encoded = file.read(size_bytes)
+        return msgspec.msgpack.decode(encoded, type=Metadata), head + encoded
     except msgspec.DecodeError as error:
         raise BACKUP_INVALID(f"{source} is damaged: {error}.", path=str(source)) from error
 
@@ -268,8 +272,3 @@ def _rename_all(moves: list[tuple[Path, Path]]) -> None:
 def _version(database: Path) -> int:
     with closing(opening.read_only(database)) as connection:
         return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _hash(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()

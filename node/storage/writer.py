@@ -127,9 +127,12 @@ class Writer:
         try:
             result = work(self._connection)
         except Exception as error:
-            # If SQLite gave up the whole transaction there is no savepoint left: this raises, and all are retried.
-            self._connection.execute("ROLLBACK TO batch")
-            self._connection.execute("RELEASE batch")
+            try:
+                self._connection.execute("ROLLBACK TO batch")
+                self._connection.execute("RELEASE batch")
+            except Exception:
+                # SQLite gave up the whole transaction, as it may when the disk is full: there is no savepoint left.
+                raise error from None
             return faults.translate(error, self._path)
         self._connection.execute("RELEASE batch")
         return result
