@@ -9,10 +9,9 @@ backup may have gone on elsewhere. Event cursors jump ahead, so that a cursor se
 """
 
 import hashlib
-import itertools
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from nacl.exceptions import CryptoError as NaClError
 from crdt import keys
 from crdt.errors import AUTH_FAILED, BACKUP_INVALID, DATABASE_NEWER, KEYS_UNREADABLE, OpenSeshError, PeerFault
 from node import keychain
-from node.storage import apply, faults, files, opening
+from node.storage import apply, aside, faults, files, opening
 from node.storage import schema as schemas
 from node.storage.sealing import Sealer
 
@@ -105,15 +104,16 @@ def restore(
         key = _find_key(metadata, installed, passphrase)
         generation = _make_ready(copy, source, key)
         keep = installed is not None and (installed.id, installed.key) == (metadata.installation, key)
-        moves = _moves(database, with_key=not keep)
-        _rename_all(moves)
+        key_files = (keychain.record_file(database.parent), keychain.key_file(database.parent))
+        moves = aside.plan(database, "replaced", () if keep else key_files)
+        aside.carry_out(moves)
         try:
             if not keep:
                 installed = keychain.adopt(database.parent, metadata.installation, key, environ)
             copy.replace(database)
             files.sync_folder(database.parent)
         except BaseException:
-            _rename_all([(to, was) for was, to in moves])
+            aside.undo(moves)
             raise
         assert installed is not None
         return Restored(installed, next((to for was, to in moves if was == database), None), generation)
@@ -235,38 +235,6 @@ def _make_ready(copy: Path, source: Path, key: bytes) -> int:
         generation = mark_restored(connection)
         connection.execute("COMMIT")
     return generation
-
-
-def _moves(database: Path, with_key: bool) -> list[tuple[Path, Path]]:
-    """What gives way, and to which name: nothing is deleted, the former database can be put back by hand."""
-    aside = _free_name(database)
-    if not database.exists() and (cut_off := _last_name(database)) is not None:
-        aside = cut_off  # a crash came between the database's rename and its log's: they belong together
-    pairs = [
-        (database.with_name(database.name + end), aside.with_name(aside.name + end)) for end in ("", "-wal", "-shm")
-    ]
-    if with_key:
-        kept = (keychain.record_file(database.parent), keychain.key_file(database.parent))
-        pairs += [(path, _free_name(path)) for path in kept]
-    return [(was, to) for was, to in pairs if was.exists()]
-
-
-def _free_name(path: Path) -> Path:
-    return next(each for each in _names(path) if not each.exists())
-
-
-def _last_name(path: Path) -> Path | None:
-    taken = list(itertools.takewhile(Path.exists, _names(path)))
-    return taken[-1] if taken else None
-
-
-def _names(path: Path) -> Iterator[Path]:
-    return (path.with_name(f"{path.name}.replaced-{number}") for number in itertools.count(1))
-
-
-def _rename_all(moves: list[tuple[Path, Path]]) -> None:
-    for was, to in moves:
-        was.replace(to)
 
 
 def _version(database: Path) -> int:

@@ -42,7 +42,7 @@ def prepare(path: Path, sealer: Sealer, schema: schemas.Schema = schemas.CURRENT
     try:
         if not path.exists():
             _refuse_orphans(path)
-            files.put_in_place(path, lambda neighbour: _create(neighbour, sealer, schema))
+            files.put_in_place(path, lambda neighbour: create(neighbour, sealer, schema))
             return Opened(True, False, None, None)
         path.chmod(files.PRIVATE)
         unclean = _size(path.with_name(path.name + "-wal")) > 0
@@ -94,13 +94,14 @@ def copy_to(source: Path, target: Path) -> None:
 def _refuse_orphans(path: Path) -> None:
     # A log without its database: the database was moved or deleted, and creating one would destroy the log.
     if path.with_name(path.name + RESTORING).exists():
-        raise faults.corrupt(path, "restoring a backup was cut off; run it again")
+        raise faults.corrupt(path, "restoring or repairing it was cut off; do that again")
     wal = path.with_name(path.name + "-wal")
     if _size(wal) > 0:
         raise faults.corrupt(path, f"{path.name} is missing, but {wal.name} is there")
 
 
-def _create(path: Path, sealer: Sealer, schema: schemas.Schema) -> None:
+def create(path: Path, sealer: Sealer, schema: schemas.Schema) -> None:
+    """A whole, empty database in a new file."""
     # Complete before it gets its name: an empty or half-made file under that name is damage, never a start.
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = FULL")

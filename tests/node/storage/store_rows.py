@@ -2,6 +2,7 @@
 
 import hashlib
 
+from crdt.wire import frame_hash
 from node.store import LOCAL, NewFrame, Summary
 
 KEY = bytes(range(32))
@@ -16,8 +17,7 @@ def a_frame(thread: str, number: int, *, origin: int = LOCAL, size_bytes: int = 
     body = hashlib.sha256(f"{thread} {number}".encode()).digest()
     frame = (body * (size_bytes // 32 + 1))[:size_bytes]
     envelope = ident(f"envelope {thread} {number}")
-    frame_hash = hashlib.sha256(frame).digest()[:16]
-    return NewFrame(ident(thread), envelope, 2, ident("device"), b"s" * 16, number, frame, frame_hash, origin)
+    return NewFrame(ident(thread), envelope, 2, ident("device"), b"s" * 16, number, frame, frame_hash(frame), origin)
 
 
 def a_summary(thread: str, payload: bytes = b"{}") -> Summary:

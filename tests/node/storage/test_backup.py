@@ -204,7 +204,7 @@ async def test_after_a_restore_cut_off_by_a_crash_no_empty_database_is_made(home
     await asyncio.to_thread(home.database.with_name("opensesh.db.restoring").write_bytes, b"half")
     with pytest.raises(OpenSeshError, match="damaged") as error:
         await home.open()
-    assert "run it again" in error.value.details["cause"]
+    assert "do that again" in error.value.details["cause"]
     home.restore(target)
     assert await home.sequences() == [1]
     assert cut_off.exists()
