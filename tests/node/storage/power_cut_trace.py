@@ -90,6 +90,7 @@ class Disk:
         for name, file in seed.choice(states).items():
             if not name.endswith("-shm"):  # SQLite makes it anew from the log
                 (into / name).write_bytes(_survives(file, seed))
+                (into / name).chmod(0o600)  # modes are not part of what is traced
 
     def _openat(self, call: Call) -> bool:
         path = _bytes(call.arguments[1]).decode()

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -69,6 +70,20 @@ async def test_a_batch_that_fails_stores_nothing_and_takes_nobody_along(store: S
     assert isinstance(repeated, DuplicateRequest)
     assert repeated.response == b"done"
     assert [frame.sequence for frame in await store.frames(ident("a"))] == [1]
+
+
+async def test_a_batch_that_fails_half_way_leaves_no_half_of_it(store: Store) -> None:
+    broken = Batch(
+        frames=[a_frame("a", 1)],
+        texts=[Text(ident("a"), "m", "text")],
+        progress=[RoomProgress(1, cast(bytes, object()), 0, b"", 0)],
+    )
+    neighbours = [store.write(Batch(frames=[a_frame("b", number)])) for number in range(2)]
+    outcomes = await asyncio.gather(neighbours[0], store.write(broken), neighbours[1], return_exceptions=True)
+    assert [isinstance(outcome, BaseException) for outcome in outcomes] == [False, True, False]
+    assert await store.frames(ident("a")) == []
+    assert [hit async for hit in store.search("text")] == []
+    assert len(await store.frames(ident("b"))) == 2
 
 
 async def test_writes_that_are_due_at_once_share_a_transaction(store: Store) -> None:

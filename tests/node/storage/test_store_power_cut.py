@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from crdt.errors import OpenSeshError
+from node import keychain
 from node.store import Store
 from tests.node.storage.power_cut_trace import Call, Disk, record
-from tests.node.storage.store_rows import KEY, a_frame, ident
+from tests.node.storage.store_rows import a_frame, ident
 
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
@@ -33,7 +34,8 @@ async def lost_in(image: Path, said: bytes) -> list[str]:
     """What was acknowledged and is not in the image; opening it is allowed to fail for nothing."""
     heard = [line.split() for line in said.decode().splitlines()]
     try:
-        store = await Store.open(image / "opensesh.db", KEY)
+        installation = keychain.unlock(image, image / "opensesh.db", {"OPENSESH_KEYRING": "file"})
+        store = await Store.open(image / "opensesh.db", installation.key)
     except OpenSeshError as error:
         return [f"does not open: {error.message} {error.details}"]
     frames = {frame.envelope for thread in "abc" for frame in await store.frames(ident(thread), limit=100_000)}

@@ -1,4 +1,4 @@
-"""Create a store, write batches that share transactions, and name on stdout each one that was acknowledged.
+"""Create a key and a store, write batches that share transactions, and name on stdout what was acknowledged.
 
 `python traced_writer.py DATABASE ROUNDS`. It checkpoints often, so that a trace of it holds many checkpoints.
 """
@@ -8,8 +8,9 @@ import os
 import sys
 from pathlib import Path
 
+from node import keychain
 from node.store import Batch, NewEvent, Store, Text
-from tests.node.storage.store_rows import KEY, a_frame, a_summary, ident
+from tests.node.storage.store_rows import a_frame, a_summary, ident
 
 
 async def write(store: Store, thread: str, number: int) -> None:
@@ -25,7 +26,9 @@ async def write(store: Store, thread: str, number: int) -> None:
 
 
 async def main() -> None:
-    store = await Store.open(Path(sys.argv[1]), KEY)
+    database = Path(sys.argv[1])
+    installation = await asyncio.to_thread(keychain.unlock, database.parent, database, {"OPENSESH_KEYRING": "file"})
+    store = await Store.open(database, installation.key)
     await store._database._writing.execute_fetchall("PRAGMA wal_autocheckpoint = 40")
     for number in range(int(sys.argv[2])):
         await asyncio.gather(*(write(store, thread, number) for thread in ("a", "b", "c")[: number % 3 + 1]))
