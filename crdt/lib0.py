@@ -81,6 +81,16 @@ def utf16_length(part: bytes) -> int:
     return len(part.decode().encode("utf-16-le")) // 2
 
 
+def second_halves(characters: str) -> list[int]:
+    """The offsets, in UTF-16 units, of the second unit of each character that takes two."""
+    found: list[int] = []
+    if max(characters, default="") > "\uffff":
+        for index, character in enumerate(characters):
+            if character > "\uffff":
+                found.append(index + len(found) + 1)
+    return found
+
+
 def values(data: bytes, position: int, remaining: int) -> int:
     """Step over that many values of lib0's `Any`, without recursion; returns the position behind the last.
 

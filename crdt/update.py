@@ -11,7 +11,7 @@ Format: Yjs, `src/utils/updates.js` and `src/structs/`; lib0, `encoding.js`. Clo
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from crdt import lib0
 from crdt.errors import PeerFault
@@ -24,9 +24,27 @@ MAX_DELETE_RANGES: Final = 8_192
 CLIENT_LIMIT: Final = 2**53  # the native library keeps 53 bits and drops the rest
 CLOCK_LIMIT: Final = 2**31  # the native library subtracts clocks as signed 32-bit numbers
 
-_GC: Final = 0
+COLLECTED, DELETED, BINARY, STRING, EMBED, FORMAT, TYPE, ANY = 0, 1, 3, 4, 5, 6, 7, 8  # kinds of block
 _KIND, _UNUSED_BIT, _HAS_KEY, _HAS_RIGHT, _HAS_LEFT = 0x0F, 0x10, 0x20, 0x40, 0x80
-_ARRAY, _MAP, _TEXT = 0, 1, 2
+ARRAY, MAP, TEXT = 0, 1, 2  # the shared types there may be
+
+
+Reference = tuple[int, int]  # (client, clock)
+
+
+class Block(NamedTuple):
+    """Where one block says it belongs: `crdt.shape` checks that against what it refers to."""
+
+    kind: int  # of the content; 0 for a collected block, which belongs nowhere
+    client: int
+    clock: int
+    length: int
+    left: Reference | None
+    right: Reference | None
+    parent: Reference | str | None  # a type's block or a root's name; None if there is an origin to take it from
+    keyed: bool  # an entry of a map
+    makes: int  # ARRAY, MAP or TEXT, if it is a shared type, else -1
+    halves: tuple[int, ...]  # clocks of a text's second UTF-16 halves: nobody may cut in front of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +66,9 @@ class Update:
     """
 
     inserted: tuple[Inserted, ...]
+    blocks: tuple[Block, ...]
     deleted: tuple[tuple[int, int, int], ...]
-    references: tuple[tuple[int, int], ...]
+    references: tuple[Reference, ...]
     roots: frozenset[str]
     size_bytes: int
 
@@ -61,10 +80,11 @@ def read(data: bytes) -> Update:
     """
     if len(data) > MAX_UPDATE_BYTES:
         refuse(f"larger than {MAX_UPDATE_BYTES} bytes")
-    references: list[tuple[int, int]] = []
-    roots: list[str] = []
+    blocks: list[Block] = []
+    references: dict[Reference, None] = {}  # a set that keeps its order
+    roots: set[str] = set()
     try:
-        inserted, position = _read_blocks(data, references, roots)
+        inserted, position = _read_clients(data, blocks, references, roots)
         deleted, position = _read_deletions(data, position)
     except IndexError:
         raise PeerFault("bad update", "truncated") from None
@@ -72,75 +92,83 @@ def read(data: bytes) -> Update:
         raise PeerFault("bad update", "a text that is not UTF-8") from None
     if position != len(data):
         refuse("bytes behind its end")
-    return Update(tuple(inserted), tuple(deleted), tuple(dict.fromkeys(references)), frozenset(roots), len(data))
+    return Update(tuple(inserted), tuple(blocks), tuple(deleted), tuple(references), frozenset(roots), len(data))
 
 
-def _read_blocks(data: bytes, references: list[tuple[int, int]], roots: list[str]) -> tuple[list[Inserted], int]:
+def _read_clients(
+    data: bytes, blocks: list[Block], references: dict[Reference, None], roots: set[str]
+) -> tuple[list[Inserted], int]:
     clients, position = count(data, 0)
     if clients > MAX_CLIENTS:
         refuse(f"blocks of more than {MAX_CLIENTS} clients")
     inserted: list[Inserted] = []
     blocks_left = MAX_BLOCKS
     for _ in range(clients):
-        blocks, position = count(data, position)
-        client, start, position = _id(data, position)
-        blocks_left -= blocks
+        number, position = count(data, position)
+        (client, start), position = _id(data, position)
+        blocks_left -= number
         if blocks_left < 0:
             refuse(f"more than {MAX_BLOCKS} blocks")
         clock = start
-        for _ in range(blocks):
-            length, position = _block(data, position, client, clock, references, roots)
-            clock += length
-            if not length or clock >= CLOCK_LIMIT:
-                refuse("an empty block" if not length else "a clock beyond 31 bits")
+        for _ in range(number):
+            block, position = _block(data, position, client, clock, roots)
+            clock += block.length
+            if not block.length or clock >= CLOCK_LIMIT:
+                refuse("an empty block, or a clock beyond 31 bits")
+            for reference in (block.left, block.right, block.parent):
+                if type(reference) is tuple:
+                    if reference[0] == client and reference[1] >= block.clock:
+                        refuse("a block that builds on itself or on what follows it")  # it would wait for ever
+                    references[reference] = None
+            blocks.append(block)
         if clock == start or any(run.client == client for run in inserted):
             refuse("a client without a block, or listed twice")
         inserted.append(Inserted(client, start, clock - start))
     return inserted, position
 
 
-def _id(data: bytes, position: int) -> tuple[int, int, int]:
+def _id(data: bytes, position: int) -> tuple[Reference, int]:
     client, position = count(data, position)
     clock, position = count(data, position)
     if client >= CLIENT_LIMIT or clock >= CLOCK_LIMIT:
         refuse("a client beyond 53 bits or a clock beyond 31")
-    return client, clock, position
+    return (client, clock), position
 
 
-def _block(
-    data: bytes, position: int, client: int, clock: int, references: list[tuple[int, int]], roots: list[str]
-) -> tuple[int, int]:
-    """One block: its length in clocks and the position behind it. Its references go to the lists."""
+def _block(data: bytes, position: int, client: int, clock: int, roots: set[str]) -> tuple[Block, int]:
+    """One block, and the position behind it."""
     info = data[position]
     position += 1
-    if info == _GC:  # written for what a transaction made and deleted again
-        return count(data, position)
+    if info == COLLECTED:  # written for what a transaction made and deleted again
+        length, position = count(data, position)
+        return Block(info, client, clock, length, None, None, None, False, -1, ()), position
     if info & _UNUSED_BIT:
         refuse("an unknown flag on a block")
-    if info & (_HAS_LEFT | _HAS_RIGHT):
-        for flag in (_HAS_LEFT, _HAS_RIGHT):
-            if info & flag:
-                position = _reference(data, position, client, clock, references)
-    else:
-        named, position = count(data, position)
-        if named == 1:
-            root, position = lib0.name(data, position)
-            roots.append(root)
-        elif named:
-            refuse("a parent that is neither named nor an id")
-        else:
-            position = _reference(data, position, client, clock, references)
+    left = right = parent = None
+    if info & _HAS_LEFT:
+        left, position = _id(data, position)
+    if info & _HAS_RIGHT:
+        right, position = _id(data, position)
+    if not info & (_HAS_LEFT | _HAS_RIGHT):
+        parent, position = _parent(data, position, roots)
         if info & _HAS_KEY:
             _, position = lib0.name(data, position)
-    return _CONTENT[info & _KIND](data, position)
+    kind, start = info & _KIND, position
+    length, position = _CONTENT[kind](data, start)
+    makes = data[start] if kind == TYPE else -1
+    halves = _halves(data, start, clock) if kind == STRING else ()
+    return Block(kind, client, clock, length, left, right, parent, bool(info & _HAS_KEY), makes, halves), position
 
 
-def _reference(data: bytes, position: int, client: int, clock: int, references: list[tuple[int, int]]) -> int:
-    to_client, to_clock, position = _id(data, position)
-    if to_client == client and to_clock >= clock:
-        refuse("a block that builds on itself or on what follows it")  # would wait for itself for ever
-    references.append((to_client, to_clock))
-    return position
+def _parent(data: bytes, position: int, roots: set[str]) -> tuple[Reference | str, int]:
+    named, position = count(data, position)
+    if not named:
+        return _id(data, position)
+    if named > 1:
+        refuse("a parent that is neither named nor an id")
+    root, position = lib0.name(data, position)
+    roots.add(root)
+    return root, position
 
 
 def _read_deletions(data: bytes, position: int) -> tuple[list[tuple[int, int, int]], int]:
@@ -166,6 +194,12 @@ def _read_deletions(data: bytes, position: int) -> tuple[list[tuple[int, int, in
             end = clock + length
             deleted.append((client, clock, length))
     return deleted, position
+
+
+def _halves(data: bytes, position: int, clock: int) -> tuple[int, ...]:
+    start, end = lib0.span(data, position)
+    part = data[start:end]
+    return () if part.isascii() else tuple(clock + half for half in lib0.second_halves(part.decode()))
 
 
 # ---- contents: each takes (data, position) and returns (length in clocks, position behind)
@@ -195,7 +229,7 @@ def _format_content(data: bytes, position: int) -> tuple[int, int]:
 
 
 def _type_content(data: bytes, position: int) -> tuple[int, int]:
-    if data[position] not in (_ARRAY, _MAP, _TEXT):
+    if data[position] not in (ARRAY, MAP, TEXT):
         refuse(f"a shared type that is neither array, map nor text: {data[position]}")
     return 1, position + 1
 
