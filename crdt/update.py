@@ -11,7 +11,7 @@ Format: Yjs, `src/utils/updates.js` and `src/structs/`; lib0, `encoding.js`. Clo
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NamedTuple
 
 from crdt import lib0
 from crdt.errors import PeerFault
@@ -142,8 +142,10 @@ def _block(data: bytes, position: int, client: int, clock: int, roots: set[str])
     if info == COLLECTED:  # written for what a transaction made and deleted again
         length, position = count(data, position)
         return Block(info, client, clock, length, None, None, None, False, -1, ()), position
-    if info & _UNUSED_BIT:
-        refuse("an unknown flag on a block")
+    kind = info & _KIND
+    content = _CONTENT[kind]
+    if content is None or info & _UNUSED_BIT:
+        refuse(_REFUSED.get(kind, "an unknown kind of block"))
     left = right = parent = None
     if info & _HAS_LEFT:
         left, position = _id(data, position)
@@ -153,8 +155,8 @@ def _block(data: bytes, position: int, client: int, clock: int, roots: set[str])
         parent, position = _parent(data, position, roots)
         if info & _HAS_KEY:
             _, position = lib0.name(data, position)
-    kind, start = info & _KIND, position
-    length, position = _CONTENT[kind](data, start)
+    start = position
+    length, position = content(data, start)
     makes = data[start] if kind == TYPE else -1
     halves = _halves(data, start, clock) if kind == STRING else ()
     return Block(kind, client, clock, length, left, right, parent, bool(info & _HAS_KEY), makes, halves), position
@@ -234,28 +236,25 @@ def _type_content(data: bytes, position: int) -> tuple[int, int]:
     return 1, position + 1
 
 
-def _refused(what: str) -> Callable[[bytes, int], tuple[int, int]]:
-    def content(data: bytes, position: int) -> NoReturn:
-        refuse(what)
-
-    return content
-
-
-_CONTENT: Final[tuple[Callable[[bytes, int], tuple[int, int]], ...]] = (
-    _refused("a collected block with flags"),
-    count,  # what was deleted within its own transaction: only the length is left
-    _refused("old JSON content"),  # the native decoder reads one text too many
+_CONTENT: Final[tuple[Callable[[bytes, int], tuple[int, int]] | None, ...]] = (
+    None,
+    count,  # DELETED within its own transaction: only the length is left
+    None,
     _binary_content,
     _text_content,
     _embed_content,
     _format_content,
     _type_content,
     _values_content,
-    _refused("a document inside the document"),
-    _refused("a skipped block"),  # a hole in a chain that has none
-    _refused("a move"),
-    *[_refused("an unknown kind of block")] * 4,
+    *[None] * 7,
 )
+_REFUSED: Final = {
+    0: "a collected block with flags",
+    2: "old JSON content",  # the native decoder reads one text too many
+    9: "a document inside the document",
+    10: "a skipped block",  # a hole in a chain that has none
+    11: "a move",
+}
 
 
 # ---- the rule of the lane
