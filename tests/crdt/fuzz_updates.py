@@ -4,18 +4,24 @@ Everything is drawn from a `random.Random`, so that a seed replays a failure. `F
 format byte by byte and knows no rule: whatever a hostile peer could put on the wire, it can.
 """
 
+import copy
 import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
 from operator import itemgetter
+from pathlib import Path
 from random import Random
 from typing import Any
 
 from pycrdt import Array, Doc, Map, Text, UndoManager
+
+from crdt.errors import PeerFault
+from crdt.shape import Shape
+from crdt.update import ARRAY, TEXT, Update, check_shared, read
 
 ALPHABET = "ab z\n\tñß€中文\u0301😀👩‍👩‍👧🏳️‍🌈𝔘\U0010ffff\ufeff\x00"
 LEFT, RIGHT, KEY = 0x80, 0x40, 0x20
@@ -292,8 +298,73 @@ def mutated(random: Random, data: bytes) -> bytes:
     return bytes(out)
 
 
+# ---- the whole gate, as a replica puts it together
+
+ROOTS = {"text": TEXT, "array": ARRAY}
+
+
+@dataclass
+class Gate:
+    """What every update has to pass before the native library sees it, for a lane of many writers."""
+
+    clocks: dict[int, int] = field(default_factory=dict)
+    shape: Shape = field(default_factory=lambda: Shape(ROOTS))
+
+    def admit(self, data: bytes, client: int) -> Update:
+        """Raises `PeerFault`, and has changed nothing then."""
+        claimed = read(data)
+        end = check_shared(claimed, client, self.clocks.get(client, 0), self.clocks)
+        self.shape.admit(claimed)
+        if end:
+            self.clocks[client] = end
+        return claimed
+
+    def refuses(self, data: bytes, client: int) -> str | None:
+        """Why it would not be admitted, or None; changes nothing either way."""
+        try:
+            copy.deepcopy(self).admit(data, client)
+        except PeerFault as fault:
+            return str(fault)
+        return None
+
+
+def mutated_cases(random: Random) -> Iterator[list[bytes]]:
+    """Honest updates, and in place of the next one a mutation of it that passed the gate."""
+    author, gate, history = Author(random.randrange(2**53), random.random() < 0.5), Gate(), list[bytes]()
+    for _ in range(12):
+        honest = author.act(random)
+        if honest is None:
+            continue
+        for _ in range(4):
+            hostile = mutated(random, honest)
+            if hostile != honest and not gate.refuses(hostile, author.client):
+                yield [*history, hostile]
+        gate.admit(honest, author.client)
+        history.append(honest)
+
+
+def forged_case(random: Random, attempts: int = 200) -> list[bytes]:
+    """Updates of one honest author, and between them whatever of a second one's forgeries passed the gate."""
+    author, gate, case = Author(random.randrange(2**53), random.random() < 0.5), Gate(), list[bytes]()
+    evil = random.choice((5, 2**53 - 1))
+    for attempt in range(attempts):
+        if attempt < 6 or random.random() < 0.03:
+            data, client = author.act(random) or b"\0\0", author.client
+        else:
+            known = {author.client: gate.clocks.get(author.client, 0)}
+            data, client = forged(random, evil, gate.clocks.get(evil, 0), known, most_blocks=2), evil
+        try:
+            gate.admit(data, client)
+        except PeerFault:
+            assert client == evil, "an honest update was refused"
+            continue
+        case.append(data)
+    return case
+
+
 # ---- the killable child
 
+REPOSITORY = Path(__file__).parents[2]
 CASES_A_CHILD = 2_000
 HANG_CPU_S = 1.5  # of the processor, not of the clock: the machine may be busy
 
@@ -309,7 +380,13 @@ def applied_in_a_child(cases: list[list[bytes]]) -> dict[int, str]:
         batch = cases[position : position + CASES_A_CHILD]
         lines = "\n".join(json.dumps([update.hex() for update in case]) for case in batch)
         child = subprocess.run(
-            [sys.executable, __file__], input=lines, capture_output=True, text=True, timeout=900, check=False
+            [sys.executable, "-m", "tests.crdt.fuzz_updates"],
+            input=lines,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+            cwd=REPOSITORY,
         )
         done = [json.loads(line) for line in child.stdout.splitlines()]
         faults.update({position + index: fault for index, fault in enumerate(done) if fault})

@@ -11,10 +11,11 @@ from pycrdt import Array, Doc, Map, Text, get_state
 
 from crdt.errors import PeerFault
 from crdt.shape import Shape
-from crdt.update import ARRAY, TEXT, check_shared, check_single_writer, read
+from crdt.update import check_shared, check_single_writer, read
 from tests.crdt.fuzz_updates import (
     ANY,
     JSON,
+    ROOTS,
     STRING,
     TYPE,
     applied_in_a_child,
@@ -27,7 +28,6 @@ from tests.crdt.fuzz_updates import (
 )
 
 ANA, BEN, EVE = 11, 22, 33
-ROOTS = {"text": TEXT, "array": ARRAY}
 
 
 def typed(client: int, *words: str) -> tuple[Doc[Text], list[bytes]]:
