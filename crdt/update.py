@@ -18,7 +18,7 @@ from crdt.errors import PeerFault
 from crdt.lib0 import count, refuse
 
 MAX_UPDATE_BYTES: Final = 256 * 1024
-MAX_BLOCKS: Final = 16_384
+MAX_BLOCKS: Final = 4_096  # the native library can take quadratic time for them: 0.3 s for these
 MAX_CLIENTS: Final = 64  # that insert; one envelope holds one, a snapshot more
 MAX_DELETE_RANGES: Final = 8_192
 CLIENT_LIMIT: Final = 2**53  # the native library keeps 53 bits and drops the rest

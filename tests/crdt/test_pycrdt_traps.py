@@ -80,8 +80,8 @@ def test_a_value_nested_too_deep_kills_the_process_and_is_refused_before() -> No
 
 def test_shared_types_nested_over_many_updates_kill_the_process_and_are_refused_before() -> None:
     chain = [update([(EVE, 0, [block(TYPE, b"\1", root="map", key="x")])])]
-    for start in range(1, 96_000, 8_000):
-        inner = [block(TYPE, b"\1", parent=(EVE, clock - 1), key="x") for clock in range(start, start + 8_000)]
+    for start in range(1, 96_000, 4_000):
+        inner = [block(TYPE, b"\1", parent=(EVE, clock - 1), key="x") for clock in range(start, start + 4_000)]
         chain.append(update([(EVE, start, inner)]))
     chain.append(update(deleted=[(EVE, [(0, 1)])]))
     assert applied_in_a_child([chain])[0].startswith("died")
