@@ -3,7 +3,9 @@
 This reader alone decides acceptance; the native decoder sees only bytes that passed it. It reports
 what an update claims: which clocks of which clients it inserts, what it deletes, what it builds on.
 The two `check_…` functions hold that against the lane's rule. Order matters to the native library
-(an update applied before what it builds on is silently lost), so a claim must fit exactly.
+(an update applied before what it builds on is silently lost), so a claim must fit exactly. An update
+that fits may still be of a shape that breaks the native library: `crdt.shape` judges that, from all
+that came before. Only what passed `read`, a check and `Shape.admit` may be applied.
 
 The bounds are constants of the protocol: changing one changes what peers accept.
 Format: Yjs, `src/utils/updates.js` and `src/structs/`; lib0, `encoding.js`. Clocks count UTF-16 units.
