@@ -4,15 +4,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-NETWORK_KINDS = frozenset(
-    "nfs nfs4 cifs smb2 smb3 smbfs 9p afs afpfs ncpfs coda ceph lustre gpfs beegfs gfs2 ocfs2 glusterfs webdav davfs"
-    " drvfs".split()
-)
+# fmt: off
+NETWORK_KINDS = frozenset((
+    "nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "9p", "afs", "afpfs", "ncpfs", "coda", "ceph", "lustre", "gpfs",
+    "beegfs", "gfs2", "ocfs2", "glusterfs", "webdav", "davfs", "drvfs",
+))
 # What sits behind FUSE says so after the dot; a plain "fuse" or "fuseblk" is as a rule a local disk.
-NETWORK_FUSE = frozenset(
-    "sshfs glusterfs rclone s3fs davfs davfs2 curlftpfs ceph gcsfuse juicefs goofys smbnetfs afpfs mfs moosefs"
-    " seaweedfs gvfsd-fuse sftp".split()
-)
+NETWORK_FUSE = frozenset((
+    "sshfs", "glusterfs", "rclone", "s3fs", "davfs", "davfs2", "curlftpfs", "ceph", "gcsfuse", "juicefs", "goofys",
+    "smbnetfs", "afpfs", "mfs", "moosefs", "seaweedfs", "gvfsd-fuse", "sftp",
+))
+# fmt: on
 
 
 def network_file_system(path: Path, platform: str = sys.platform) -> str | None:

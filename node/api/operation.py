@@ -8,8 +8,9 @@ from crdt.errors import ErrorKind
 
 # How a parameter's value is checked. "thread" is an id, a unique prefix or an exact title, resolved by
 # the node; "path" is absolute, since the node's working folder is nobody's business; a "secret" is
-# never put into a URL, a log or an error.
-TYPES = ("text", "texts", "thread", "device", "path", "secret", "integer", "number", "boolean", "any")
+# never put into a URL, a log or an error; a "yes" must be true, and says that one means it; "any" is
+# a JSON scalar or a list of texts.
+TYPES = ("text", "thread", "device", "path", "secret", "integer", "number", "boolean", "yes", "any")
 PLACES = ("path", "query", "body")
 
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_~")
@@ -41,13 +42,18 @@ class Parameter:
 class Operation:
     """One row of the table.
 
-    `result` is the shape of the answer: a dict of key → short description, nested as the JSON is. A key
-    ending in "?" may be absent or null. More keys may be there, never fewer. Of a `stream`, `result` maps each line's
-    `type` to the shape of that line, in the order in which they come; `last` names the types that end
-    it well. Any stream may end instead with `{"type": "error", "error": {…}}`.
+    `result` is the shape of the answer: a dict of key → short description, nested as the JSON is. A
+    key ending in "?" may be absent or null. More keys may be there, never fewer.
+    Of a `stream`, `result` maps each line's `type` to the shape of that line ("*" for any other type);
+    `last` names the types that end it well. Any stream may end instead with
+    `{"type": "error", "error": {…}}`.
+    An operation that `waits` changes nothing and is given up when its client leaves.
     """
 
-    __slots__ = ("errors", "last", "method", "name", "parameters", "path", "result", "segments", "stream", "summary")
+    __slots__ = (
+        *("name", "method", "path", "segments", "summary", "parameters", "result", "errors"),
+        *("stream", "last", "waits"),
+    )
 
     def __init__(
         self,
@@ -60,10 +66,11 @@ class Operation:
         errors: tuple[ErrorKind, ...] = (),
         stream: bool = False,
         last: tuple[str, ...] = (),
+        waits: bool = False,
     ) -> None:
         self.name, self.method, self.path, self.summary = name, method, path, summary
         self.parameters, self.result, self.errors = parameters, result, errors
-        self.stream, self.last = stream, last
+        self.stream, self.last, self.waits = stream, last, waits
         self.segments = tuple(path.strip("/").split("/"))
         placeholders = {segment[1:-1] for segment in self.segments if segment.startswith("{")}
         assert placeholders == {parameter.name for parameter in parameters if parameter.place == "path"}, name

@@ -83,6 +83,7 @@ _RELAY_ROW: dict[str, object] = {
     "error?": "error object or null",
     "pending": "local changes it has not stored yet",
 }
+_EVENT: dict[str, object] = {"cursor": "integer, rising", "thread": "thread id or null"}
 _FOLLOW_ROW: dict[str, object] = {
     "id": "follow id",
     "source": "claude | codex | path",
@@ -184,12 +185,13 @@ _NODE = (
         "events.watch",
         "GET",
         "/v1/events",
-        "What happens, as it happens; also as a WebSocket at /v1/events/ws, one JSON text message per event.",
+        "What happens, as it happens; also as a WebSocket at /v1/events/ws, one JSON text message per event."
+        " The first line says that the watch has begun, and after which cursor.",
         Parameter("thread", "thread", "Only what concerns this thread.", place="query"),
         Parameter(
             "since", "integer", "Resume after this cursor, without gap or repeat; without it, from now.", place="query"
         ),
-        result={"*": {"cursor": "integer, rising", "type": "what happened", "thread": "thread id or null"}},
+        result={"ready": _EVENT, "*": _EVENT},
         errors=(*_ABOUT_THREAD, e.CURSOR_UNKNOWN),
         stream=True,
     ),
@@ -268,7 +270,7 @@ _THREADS = (
         "/v1/threads/{thread}",
         "Delete a thread for ever, on every device of the identity.",
         _THREAD,
-        Parameter("forever", "boolean", "Must be true: there is no way back.", place="query", required=True),
+        Parameter("forever", "yes", "Must be true: there is no way back.", place="query", required=True),
         result={"id": "thread id", "state": "deleted"},
         errors=_WRITE_THREAD,
     ),
@@ -620,6 +622,7 @@ _SYNC = (
         _TIMEOUT,
         result={"synced": "true", "waited_ms": "integer"},
         errors=(*_ABOUT_THREAD, e.NOTHING_TO_SYNC_WITH, *_RELAY_ERRORS),
+        waits=True,
     ),
     Operation(
         "relay.status",
