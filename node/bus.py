@@ -16,7 +16,7 @@ BUFFER_EVENTS: Final = 1024
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened. Each kind is a frozen subclass of this with a default for `type` and fields of its own.
+    """What happened. A kind is a subclass (`frozen=True, kw_only=True`): a default for `type`, and its own fields.
 
     `cursor` is the event's place in this device's order of events, rising; events that are not kept,
     such as one piece of a stream, carry the cursor of the last one that is. `thread` is the thread id

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from crdt.errors import DISK_FULL, HOME_LOCKED, HOME_UNSAFE, OpenSeshError
-from node.api.endpoint import Places, places
+from node.api.endpoint import Places, places, untrusted
 from node.mounts import network_file_system
 
 
@@ -79,6 +79,9 @@ class Home:
             _make_safe(folder)
             # What is above may be a folder of the person's own, open to readers; these are ours alone.
             folder.chmod(0o700)
+        cause = untrusted(self.places.run)
+        if cause is not None:  # a link, which clients will refuse as well: see there
+            raise HOME_UNSAFE(f"{cause}.", path=self.places.run)
         for folder in (self.data, self.state):
             # SQLite's and our own locks are not kept reliably over a network, and two nodes would then
             # write one database.
@@ -131,7 +134,10 @@ class Home:
 def _make_safe(folder: Path) -> None:
     """Make a folder if it isn't there; refuse one in which others can plant or replace what we rely on."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # One by one: what `parents=True` makes on the way is open to whom the umask leaves it open.
+        for missing in (*reversed(folder.parents), folder):
+            if not missing.exists():
+                missing.mkdir(mode=0o700, exist_ok=True)
         # A folder may be kept elsewhere by its owner; where it leads is what must be safe.
         folder = folder.resolve()
         found = folder.stat()

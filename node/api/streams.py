@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from crdt.errors import DAEMON_NOT_RUNNING
+from crdt.errors import DAEMON_NOT_RUNNING, REQUEST_INVALID
 
 QUEUE_LINES: Final = 256
 HEARTBEAT_S: Final = 15.0
@@ -91,8 +91,11 @@ class SocketSink(LineSink):
         self._listener: asyncio.Task[None] | None = None
 
     async def begin(self) -> None:
-        """Upgrade, and watch for the client's leaving."""
-        await self._socket.prepare(self._request)
+        """Upgrade, and watch for the client's leaving. Raises REQUEST_INVALID for a bad handshake."""
+        try:
+            await self._socket.prepare(self._request)
+        except web.HTTPException as error:
+            raise REQUEST_INVALID("That is no WebSocket handshake.") from error
         stream = asyncio.current_task()
         assert stream is not None
         self._listener = asyncio.create_task(self._listen(stream))
