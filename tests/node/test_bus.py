@@ -66,6 +66,15 @@ async def test_a_full_buffer_is_not_yet_an_overflow() -> None:
     assert await cursors(events) == [1, 2, 3]
 
 
+async def test_one_event_over_the_limit_is_an_overflow() -> None:
+    bus = Bus()
+    events = bus.subscribe(limit=3)
+    for cursor in (1, 2, 3, 4):
+        bus.publish(renamed(cursor))
+    bus.close()
+    assert await cursors(events) == [OVERFLOW]
+
+
 async def test_the_bus_forgets_a_subscriber_that_left() -> None:
     bus = Bus()
     with bus.subscribe() as events:

@@ -14,7 +14,7 @@ from crdt.errors import CURSOR_UNKNOWN
 from node.api.requests import Context
 from node.api.server import Handler, Server
 from node.api.streams import Limits
-from tests.node.api.wire import Wire, request, serving, short_socket
+from tests.node.api.wire import Wire, request, serving, short_socket, until
 
 
 class Source:
@@ -128,14 +128,21 @@ async def test_a_client_that_does_not_read_holds_up_its_own_generator_only_and_i
         return "ok"
 
     handlers: dict[str, Handler] = {"events.watch": flood, "status": status}
-    limits = Limits(queue_lines=8, stall_s=0.3)
-    async with serving(tmp_path, handlers, limits=limits) as path, Wire(path) as slow, Wire(path) as other:
+    path = short_socket(tmp_path)
+    server = Server(handlers, path, limits=Limits(queue_lines=8, stall_s=0.3))
+    await server.start()
+    connections = server._connections
+    assert connections is not None
+    async with Wire(path) as slow, Wire(path) as other:
         slow.writer.transport.pause_reading()  # type: ignore[attr-defined]
         await slow.say(request("events.watch"))
         assert await other.call("status") == (200, "ok")
         await asyncio.wait_for(closed.wait(), 10)
         assert produced < 1000
+        # Its connection goes too, with what it has not taken: it would never take it.
+        await until(lambda: len(connections.connections) == 1)
         assert await other.call("status") == (200, "ok")
+    await server.stop()
     assert "cut off" in caplog.text
 
 
