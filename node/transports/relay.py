@@ -13,17 +13,16 @@ import itertools
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeVar
-from urllib.parse import urlsplit
 
 import aiohttp
-import msgspec
 
 from crdt import keys, wire
 from crdt.errors import RELAY_REFUSED, RELAY_UNREACHABLE, OpenSeshError, PeerFault
 from node.transports.base import TransportClosed
+from node.transports.relay_address import CLOSE_CODES, REFUSALS, endpoint, refuse_redirects, why_unreachable
 
-RELAY_PATH: Final = "/v1/ws"
 HEARTBEAT_S: Final = 20.0
 CONNECT_TIMEOUT_S: Final = 10.0
 REQUEST_TIMEOUT_S: Final = 30.0
@@ -32,7 +31,19 @@ MAX_WAITING_BYTES: Final = 8 * 1024 * 1024
 MAX_WAITING_BYTES_WHILE_ASKING: Final = 32 * 1024 * 1024
 MAX_WAITING_EVENTS: Final = 4096
 
-RelayEvent = wire.Deliver | wire.Heard | wire.Told | wire.Parted
+
+@dataclass(frozen=True, slots=True)
+class Detached:
+    """The relay ended a subscription by itself; `error.details["reason"]` says why ("no-right": its
+    certificate's generation is over)."""
+
+    room: bytes
+    error: OpenSeshError
+
+
+_ENDS_THE_CONNECTION: Final = ("bad-message", "bad-login", "stopping", "internal")
+
+RelayEvent = wire.Deliver | wire.Heard | wire.Told | wire.Parted | Detached
 Answer = wire.Done | wire.Attached | wire.Stored | wire.Mail | wire.Met
 A = TypeVar("A", bound=Answer)
 
@@ -53,6 +64,8 @@ class RelayConnection:
         self._session, self._socket = session, socket
         self._requests = itertools.count(1)
         self._open_requests: dict[int, asyncio.Future[Answer]] = {}
+        self._rooms: dict[int, bytes] = {}  # by the number of the request that attached them
+        self._seated = False
         self._slots = asyncio.Semaphore(MAX_OPEN_REQUESTS)
         self._events: deque[tuple[int, RelayEvent]] = deque()
         self._waiting_bytes = 0
@@ -78,7 +91,7 @@ class RelayConnection:
         `access_key` is shown only by `open_room`. Raises RELAY_UNREACHABLE or RELAY_REFUSED.
         """
         address, audience = endpoint(url)
-        session = aiohttp.ClientSession(trace_configs=[_refuse_redirects()], timeout=aiohttp.ClientTimeout(total=None))
+        session = aiohttp.ClientSession(trace_configs=[refuse_redirects()], timeout=aiohttp.ClientTimeout(total=None))
         try:
             async with asyncio.timeout(timeout_s):
                 socket = await session.ws_connect(
@@ -90,7 +103,7 @@ class RelayConnection:
             await session.close()
             if isinstance(error, OpenSeshError) or not isinstance(error, Exception):
                 raise
-            raise RELAY_UNREACHABLE(f"{_why_unreachable(error, timeout_s)} ({url})", url=url) from error
+            raise RELAY_UNREACHABLE(f"{why_unreachable(error, timeout_s)} ({url})", url=url) from error
         connection._reader = asyncio.create_task(connection._read(), name=f"relay {url}")
         return connection
 
@@ -136,9 +149,16 @@ class RelayConnection:
     async def attach(self, certificate: wire.Certificate, cursor: int, check: bytes) -> wire.Attached:
         """Subscribe from a cursor on; the frames follow as `wire.Deliver` events."""
         number = next(self._requests)
-        return await self._ask(wire.Attach(number, certificate, cursor, check), number, wire.Attached)
+        self._forget_room(certificate.room)
+        self._rooms[number] = certificate.room  # before asking: the end may follow hard upon the answer
+        try:
+            return await self._ask(wire.Attach(number, certificate, cursor, check), number, wire.Attached)
+        except OpenSeshError:
+            self._rooms.pop(number, None)
+            raise
 
     async def detach(self, room: bytes) -> None:
+        self._forget_room(room)
         number = next(self._requests)
         await self._ask(wire.Detach(number, room), number, wire.Done)
 
@@ -166,7 +186,9 @@ class RelayConnection:
     async def meet(self, nameplate: str = "") -> wire.Met:
         """Take a seat at a rendezvous, or at a free one; the other seat is heard as `wire.Told` events."""
         number = next(self._requests)
-        return await self._ask(wire.Meet(number, nameplate), number, wire.Met)
+        met = await self._ask(wire.Meet(number, nameplate), number, wire.Met)
+        self._seated = True
+        return met
 
     async def tell(self, payload: bytes) -> None:
         """Pass bytes to the other seat. There is no answer."""
@@ -175,6 +197,9 @@ class RelayConnection:
     async def whisper(self, room: bytes, payload: bytes) -> None:
         """Pass presence to a room's other subscribers. There is no answer, and it may be dropped."""
         await self._send(wire.Whisper(room, payload))
+
+    def _forget_room(self, room: bytes) -> None:
+        self._rooms = {number: attached for number, attached in self._rooms.items() if attached != room}
 
     async def _ask(self, request: wire.ToRelay, number: int, expected: type[A]) -> A:
         async with self._slots:
@@ -257,18 +282,25 @@ class RelayConnection:
         if isinstance(message, RelayEvent):
             await self._keep(message, size)
         elif isinstance(message, wire.Refused):
-            waiting = self._open_requests.get(message.request)
-            if waiting is None:
-                if message.request == 0:
-                    raise self._refused(message)
-            elif not waiting.done():
-                waiting.set_exception(self._refused(message))
+            await self._take_refusal(message, size)
         elif isinstance(message, Answer):
             waiting = self._open_requests.get(message.request)
             if waiting is not None and not waiting.done():
                 waiting.set_result(message)
         else:
             raise PeerFault("out of turn", type(message).__name__)
+
+    async def _take_refusal(self, message: wire.Refused, size: int) -> None:
+        """It answers a request, or takes an attachment back, or (numbered 0) speaks of what has no number."""
+        waiting = self._open_requests.get(message.request)
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(self._refused(message))
+        elif message.request in self._rooms:
+            await self._keep(Detached(self._rooms.pop(message.request), self._refused(message)), size)
+        elif message.request == 0 and message.code in _ENDS_THE_CONNECTION:
+            raise self._refused(message)
+        elif message.request == 0 and self._seated:
+            await self._keep(wire.Parted(message.code), size)  # a `Tell` was lost: pairing can't go on
 
     async def _keep(self, event: RelayEvent, size: int) -> None:
         async with self._changed:
@@ -315,7 +347,7 @@ class RelayConnection:
             return self._lost("it sent text", "bad-message")
         if isinstance(self._socket.exception(), TimeoutError | asyncio.TimeoutError):
             return self._lost("it stopped answering", "heartbeat")
-        return self._lost(_CLOSE_CODES.get(code or 0, "the line was cut"), "cut", close_code=code)
+        return self._lost(CLOSE_CODES.get(code or 0, "the line was cut"), "cut", close_code=code)
 
     def _lost(self, why: str, reason: str, **details: object) -> OpenSeshError:
         return RELAY_UNREACHABLE(
@@ -324,92 +356,10 @@ class RelayConnection:
 
     def _refused(self, refused: wire.Refused) -> OpenSeshError:
         # The relay's text is not repeated in a sentence of ours: it is a stranger's, and could say anything.
-        sentence = _REFUSALS.get(refused.code, "The relay refused for a reason this version doesn't know.")
+        sentence = REFUSALS.get(refused.code, "The relay refused for a reason this version doesn't know.")
         return RELAY_REFUSED(
             f"{sentence} ({self.url})",
             url=self.url,
-            reason=refused.code if refused.code in _REFUSALS else "unknown",
+            reason=refused.code if refused.code in REFUSALS else "unknown",
             retry_after_ms=refused.retry_after_ms,
         )
-
-
-_REFUSALS: Final = {
-    "bad-message": "The relay could not read what was sent.",
-    "bad-login": "The relay did not accept this device's login.",
-    "bad-certificate": "The relay did not accept this device's right to the room.",
-    "no-room": "The relay doesn't have that room.",
-    "access-key": "The relay asks for an access key before it opens a room.",
-    "no-right": "This device may only read that room.",
-    "too-large": "That is larger than the relay takes.",
-    "rate": "The relay asks for a pause.",
-    "quota": "The room is full.",
-    "full": "The relay is full.",
-    "no-nameplate": "Nobody waits under that nameplate.",
-    "busy": "The relay is busy.",
-    "stopping": "The relay is stopping.",
-    "internal": "The relay has a fault of its own.",
-}
-
-_CLOSE_CODES: Final = {
-    1000: "the relay hung up",
-    1001: "the relay is stopping",
-    1002: "the relay found a fault in what was sent",
-    1006: "the line was cut",
-    1008: "the relay's policy forbids it",
-    1009: "a message was too large",
-    1011: "the relay has a fault of its own",
-    1012: "the relay is restarting",
-    1013: "the relay asks to come again later",
-}
-
-
-def endpoint(url: str) -> tuple[str, str]:
-    """Where to dial for a relay's address, and the audience (`host:port`) that the login is made out to.
-
-    Raises RELAY_UNREACHABLE for anything but `ws://` or `wss://` with a host and no query or user in it.
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "wss" else 80)
-    except ValueError as error:
-        raise _no_address(url) from error
-    if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
-        raise _no_address(url)
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}{RELAY_PATH}", f"{host}:{port}"
-
-
-def _no_address(url: str) -> OpenSeshError:
-    return RELAY_UNREACHABLE(
-        f"That is no relay's address: {url[:200]!r}", next="Give one like wss://relay.example or ws://127.0.0.1:8765."
-    )
-
-
-class _Redirected(Exception):
-    """The relay's address answers with a redirect, which could lead the login anywhere."""
-
-
-def _refuse_redirects() -> aiohttp.TraceConfig:
-    trace = aiohttp.TraceConfig()
-
-    async def refuse(*_: object) -> None:
-        raise _Redirected
-
-    trace.on_request_redirect.append(refuse)
-    return trace
-
-
-def _why_unreachable(error: Exception, timeout_s: float) -> str:
-    if isinstance(error, TimeoutError | asyncio.TimeoutError):
-        return f"The relay did not answer within {timeout_s:g} s."
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
-        return "The relay's certificate is not valid for that address."
-    if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
-        return "The relay's address does not speak TLS as it should."
-    if isinstance(error, _Redirected):
-        return "The relay's address sends elsewhere; give the address it leads to."
-    if isinstance(error, aiohttp.WSServerHandshakeError | aiohttp.ClientResponseError | msgspec.MsgspecError):
-        return "Something answers there, but it is no OpenSesh relay."
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "The relay's name can't be found."
-    return "The relay can't be reached."

@@ -12,7 +12,8 @@ from crdt import keys, wire
 from crdt.errors import OpenSeshError
 from node.transports import relay as relay_module
 from node.transports.base import TransportClosed
-from node.transports.relay import RelayConnection, endpoint
+from node.transports.relay import RelayConnection
+from node.transports.relay_address import endpoint
 
 LOGIN = keys.SigningKey.from_seed(b"l" * 32)
 ROOM = keys.SigningKey.from_seed(b"r" * 32)
@@ -46,7 +47,7 @@ async def test_a_login_proves_the_key_for_the_address_that_was_dialled(scripted_
     assert connection.store == b"store-of-sixteen"
     assert connection.welcome.frames_per_second == 1000
     assert logins[0].login == LOGIN.public
-    assert scripted_relay.paths == [relay_module.RELAY_PATH]
+    assert scripted_relay.paths == ["/"]
     assert connection.error is None
     await connection.close()
     assert connection.error is not None
@@ -155,7 +156,7 @@ async def test_a_certificate_nobody_vouches_for_is_refused(
     ],
 )
 def test_an_address_gives_where_to_dial_and_the_audience(url: str, dialled: str, audience: str) -> None:
-    assert endpoint(url) == (dialled + relay_module.RELAY_PATH, audience)
+    assert endpoint(url) == (dialled + "/", audience)
 
 
 @pytest.mark.parametrize(
@@ -365,6 +366,51 @@ async def test_text_and_oversized_messages_end_the_connection(scripted_relay: Sc
         connection = await connect(scripted_relay)
         assert [event async for event in connection.events()] == []
         await connection.close()
+
+
+async def test_a_subscription_that_the_relay_ends_is_told(scripted_relay: Scripted) -> None:
+    async def script(visit: Visit) -> None:
+        await visit.greet()
+        attach = await visit.receive()
+        await visit.send(wire.Attached(attach.request, 0, False))
+        detach = await visit.receive()
+        await visit.send(wire.Done(detach.request))
+        await visit.send(wire.Refused(attach.request, "no-right", "", 0))  # too late: detached already
+        again = await visit.receive()
+        await visit.send(wire.Attached(again.request, 0, False))
+        await visit.send(wire.Refused(again.request, "no-right", "", 0))
+        await until_hung_up(visit)
+
+    scripted_relay.script = script
+    connection = await connect(scripted_relay)
+    await connection.attach(CERTIFICATE, 0, b"")
+    await connection.detach(ROOM.public)
+    await connection.attach(CERTIFICATE, 0, b"")
+    event = await connection.next_event()
+    assert isinstance(event, relay_module.Detached)
+    assert event.room == ROOM.public
+    assert event.error.details["reason"] == "no-right"
+    assert not connection._events
+    await connection.close()
+
+
+async def test_a_refused_whisper_is_nothing_but_a_refused_tell_parts(scripted_relay: Scripted) -> None:
+    async def script(visit: Visit) -> None:
+        await visit.greet()
+        await visit.send(wire.Refused(0, "rate", "", 0))
+        meet = await visit.receive()
+        await visit.send(wire.Met(meet.request, "7", False))
+        await visit.receive()
+        await visit.send(wire.Refused(0, "rate", "", 0))
+        await until_hung_up(visit)
+
+    scripted_relay.script = script
+    connection = await connect(scripted_relay)
+    await connection.meet()
+    await connection.tell(b"hello")
+    assert await connection.next_event() == wire.Parted("rate")
+    assert connection.error is None
+    await connection.close()
 
 
 async def test_a_refusal_of_the_connection_itself_says_why_it_ended(scripted_relay: Scripted) -> None:
