@@ -6,6 +6,7 @@ to the certificate's hash. It names nothing that lasts beyond the node's run.
 """
 
 import asyncio
+import hashlib
 import os
 import ssl
 import sys
@@ -20,8 +21,11 @@ _MAX_PEM_BYTES: Final = 16 * 1024
 _ROOT: Final = str(Path(__file__).resolve().parents[2])
 
 
-async def server_context() -> ssl.SSLContext:
-    """A TLS 1.3 server context with a certificate made for this call. Raises INTERNAL if that fails."""
+async def server_context() -> tuple[ssl.SSLContext, bytes]:
+    """A TLS 1.3 server context with a certificate made for this call, and the certificate's SHA-256.
+
+    Raises INTERNAL if that fails.
+    """
     pem = await _from_child()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -32,7 +36,8 @@ async def server_context() -> ssl.SSLContext:
         with os.fdopen(descriptor, "wb") as file:
             file.write(pem)
         context.load_cert_chain(path)
-    return context
+    certificate = pem[pem.index(b"-----BEGIN CERTIFICATE") :].decode("ascii")
+    return context, hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).digest()
 
 
 async def _from_child() -> bytes:

@@ -135,4 +135,5 @@ def seats(scripted_relay: ScriptedRelay) -> Seats:
 
 @pytest.fixture
 async def self_signed() -> ssl.SSLContext:
-    return await server_context()
+    context, _ = await server_context()
+    return context
