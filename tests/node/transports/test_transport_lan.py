@@ -257,13 +257,15 @@ async def test_each_certificate_is_another_and_is_made_in_a_child() -> None:
         ("::ffff:8.8.8.8", False),
         ("8.8.8.8", False),
         ("172.32.0.1", False),
-        ("192.0.2.1", False),
-        ("2001:db8::1", False),
+        ("192.0.2.1", True),  # kept for documentation: routed nowhere, and used in test networks
+        ("255.255.255.255", False),
+        ("240.0.0.1", False),
+        ("2606:4700::1", False),
         ("0.0.0.0", False),
         ("224.0.0.251", False),
         ("example.com", False),
         ("", False),
     ],
 )
-def test_only_private_and_link_local_addresses_are_local(address: str, local: bool) -> None:
+def test_only_addresses_that_the_internet_does_not_route_are_local(address: str, local: bool) -> None:
     assert is_local(address) is local
