@@ -277,7 +277,7 @@ def _decode(decoder: "msgspec.msgpack.Decoder[T]", data: bytes) -> T:
         raise PeerFault("bad message", "too large")
     try:
         return decoder.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # msgspec lets bad UTF-8 through as such
         raise PeerFault("bad message", str(error)[:200]) from error
 
 

@@ -42,7 +42,6 @@ class Relay:
         self._handlers = Handlers(store, self._hub, self._rendezvous, limits, door, time.monotonic)
         self._census = Census(limits)
         self._connections: dict[int, Connection] = {}
-        self._readers: set[asyncio.Task[None]] = set()
         self._next_number = 1
         self._stopping = False
 
@@ -172,13 +171,14 @@ class Relay:
 
     def tick(self, now: float) -> None:
         """Let go of what has run its time: pairings, connections without a login or without progress."""
-        self._rendezvous.expire(now)
-        self._handlers.drops.forget_full(now)
-        self._handlers.meets.forget_full(now)
         for connection in list(self._connections.values()):
-            late = connection.login is None and now - connection.since >= self._limits.login_s
+            if self._rendezvous.seats(connection):
+                connection.since = now  # pairing needs no login; it may log in or meet again afterwards
             if connection.is_stalled(now):
                 self._handlers.metrics.stalled += 1
                 connection.abort()
-            elif late and not self._rendezvous.seats(connection):
+            elif connection.login is None and now - connection.since >= self._limits.login_s:
                 connection.abort()
+        self._rendezvous.expire(now)
+        self._handlers.drops.forget_full(now)
+        self._handlers.meets.forget_full(now)

@@ -17,6 +17,7 @@ from relay import tables
 FILE_NAME: Final = "relay.db"
 _QUICK_CHECK_BYTES: Final = 128 * 1024 * 1024
 _SQLITE_HEADER: Final = b"SQLite format 3\x00"
+_NOT_OUR_DAMAGE: Final = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR)
 _log = logging.getLogger(__name__)
 
 
@@ -30,9 +31,7 @@ def prepare_folder(folder: Path) -> int:
         folder.chmod(0o700)
         lock = os.open(folder / "relay.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise errors.HOME_UNSAFE(
-            f"The data folder can't be used: {error.strerror}.", next="Give a folder of your own with --data DIR."
-        ) from error
+        raise _unusable(str(error.strerror)) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -46,30 +45,37 @@ def prepare_folder(folder: Path) -> int:
 def open_writing(path: Path) -> sqlite3.Connection:
     """The writing connection, on a new or checked database.
 
-    Raises `DATABASE_CORRUPT` (damaged, or not a relay's), `DATABASE_NEWER`, `DISK_FULL`.
+    Raises `DATABASE_CORRUPT` (damaged, or not a relay's), `DATABASE_NEWER`, `DISK_FULL`, `HOME_UNSAFE`.
     """
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    path.chmod(0o600)  # the WAL and shared-memory files take the mode of the database
     try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        path.chmod(0o600)  # the WAL and shared-memory files take the mode of the database
         return _open_checked(path)
+    except OSError as error:
+        raise _unusable(str(error.strerror)) from error
     except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
             raise errors.DISK_FULL("The disk is full; the relay can't open its database.") from error
+        if code in _NOT_OUR_DAMAGE:
+            raise _unusable(str(error)) from error
         raise _corrupt(str(error)) from error
 
 
 def _open_checked(path: Path) -> sqlite3.Connection:
     size_bytes = path.stat().st_size
-    if size_bytes:
+    # With a rollback journal the file may be half written, and opening it puts that right.
+    if size_bytes and not path.with_name(path.name + "-journal").exists():
         _check_header(path)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
-        if size_bytes:
+        is_new = _is_empty(connection)
+        if not is_new:
             _check_version(connection)
             _check_pages(connection, size_bytes)
         for pragma in tables.PRAGMAS:
             connection.execute(pragma)
-        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+        if is_new:
             tables.create(connection, os.urandom(16))
     except BaseException:
         connection.close()
@@ -98,14 +104,15 @@ def _check_header(path: Path) -> None:
             raise _corrupt("it is no SQLite database")
 
 
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    """New, or killed between the creation of the file and that of its tables."""
+    return not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+
+
 def _check_version(connection: sqlite3.Connection) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    if version == 0 and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        return  # killed between creating the file and its tables
-    if application != tables.APPLICATION_ID:
+    if connection.execute("PRAGMA application_id").fetchone()[0] != tables.APPLICATION_ID:
         raise _corrupt("it is another program's database")
-    if version > tables.SCHEMA_VERSION:
+    if connection.execute("PRAGMA user_version").fetchone()[0] > tables.SCHEMA_VERSION:
         raise errors.DATABASE_NEWER("The relay's data was written by a newer version.", next="Upgrade the relay.")
 
 
@@ -117,6 +124,12 @@ def _check_pages(connection: sqlite3.Connection, size_bytes: int) -> None:
             raise _corrupt(str(verdict))
     for name in ("meta", "rooms", "frames", "mail"):
         connection.execute(f"SELECT count(*) FROM (SELECT 1 FROM {name} LIMIT 1)").fetchone()  # noqa: S608
+
+
+def _unusable(reason: str) -> errors.OpenSeshError:
+    return errors.HOME_UNSAFE(
+        f"The data folder can't be used: {reason}.", next="Give a folder of your own with --data DIR."
+    )
 
 
 def _corrupt(reason: str) -> errors.OpenSeshError:

@@ -55,6 +55,7 @@ async def serving(
     folder: Path, limits: Limits | None = None, door: Door | None = None, **more: Any
 ) -> AsyncIterator[Running]:
     limits = limits or Limits()
+    folder.mkdir(exist_ok=True)  # noqa: ASYNC240 - a test's folder
     store = await SqliteStore.open(folder, limits)
     relay = Relay(store, limits, door or Door(), **more)
     runner = web.AppRunner(relay.application(), access_log=None, shutdown_timeout=1.0)
