@@ -18,8 +18,10 @@ CURSOR_BITS: Final = 40
 _MAX_ROWS: Final = 64  # of one statement: few enough to stay in the statement cache
 
 PRAGMAS: Final = (
+    # In WAL mode the same as FULL. Set first, because it also syncs the folder when the rollback journal of
+    # the switch to WAL is deleted: if a power cut brought that one back, it would roll everything back.
+    "PRAGMA synchronous=EXTRA",
     "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
     "PRAGMA wal_autocheckpoint=0",  # the writer checkpoints by itself, after it has acknowledged
     "PRAGMA foreign_keys=ON",
     "PRAGMA cache_size=-8192",
