@@ -22,9 +22,11 @@ _log = logging.getLogger(__name__)
 class Connection:
     """A `hub.Listener` and a `rendezvous.Seat`."""
 
-    __slots__ = ("_closing", "_due", "_hub", "_in_flight_bytes", "_limits", "_more", "_outbox", "_outbox_bytes",
-                 "_seen_stuck", "_sender", "_sent", "_transport", "_ws", "address", "frames", "login", "nonce",
-                 "number", "since", "subscriptions", "whispers")  # fmt: skip
+    __slots__ = (
+        *("_closing", "_due", "_hub", "_in_flight_bytes", "_limits", "_more", "_outbox", "_outbox_bytes"),
+        *("_saying_goodbye", "_seen_stuck", "_sender", "_sent", "_transport", "_ws"),
+        *("address", "frames", "login", "nonce", "number", "since", "subscriptions", "whispers"),
+    )
 
     def __init__(
         self,
@@ -43,14 +45,15 @@ class Connection:
         self.frames = Bucket.full(limits.frames_per_second, limits.burst_frames, now)
         self.whispers = Bucket.full(limits.whispers_per_second, limits.whispers_per_second, now)
         self._ws, self._transport, self._hub, self._limits = ws, transport, hub, limits
-        self._outbox: deque[bytes] = deque()
+        self._outbox: deque[bytes] | None = None  # made when needed: an empty deque takes 760 bytes
         self._outbox_bytes = 0
         self._in_flight_bytes = 0
-        self._due: deque[Subscription] = deque()
+        self._due: deque[Subscription] | None = None
         self._sender: asyncio.Task[None] | None = None
         self._more: asyncio.Future[None] | None = None
         self._sent = 0  # messages handed to the socket so far
         self._seen_stuck: tuple[int, int, float] | None = None  # (_sent, bytes waiting, since when)
+        self._saying_goodbye = False  # only answers are sent any more
         self._closing = False
 
     # ---- what it is owed
@@ -67,10 +70,16 @@ class Connection:
             self._put(data)
 
     def due(self, subscription: Subscription) -> None:
+        if self._saying_goodbye:
+            return  # the subscription stays due; the node asks again when it is back
+        if self._due is None:
+            self._due = deque()
         self._due.append(subscription)
         self._start_sending()
 
     def _put(self, data: bytes) -> None:
+        if self._outbox is None:
+            self._outbox = deque()
         self._outbox.append(data)
         self._outbox_bytes += len(data)
         self._start_sending()
@@ -90,6 +99,7 @@ class Connection:
                 elif self._due:
                     await self._send_batch(self._due.popleft())
                 else:
+                    self._outbox = self._due = None
                     return
         except (ConnectionError, asyncio.CancelledError):
             self._closing = True  # the reading side notices the end by itself
@@ -105,7 +115,7 @@ class Connection:
     async def _send_batch(self, subscription: Subscription) -> None:
         data = await self._hub.next_batch(subscription)
         if data is not None:
-            self._due.append(subscription)
+            self.due(subscription)
             await self._send(data)
 
     async def _send(self, data: bytes) -> None:
@@ -160,8 +170,9 @@ class Connection:
         """Send what is in the outbox (an explanation, say), then close; within a second or two."""
         try:
             async with asyncio.timeout(2):
+                self._saying_goodbye = True
+                self._due = None
                 if self._sender is not None:
-                    self._due.clear()
                     await asyncio.shield(self._sender)
                 self._closing = True
                 await self._ws.close(code=code)
@@ -174,7 +185,7 @@ class Connection:
         for subscription in list(self.subscriptions.values()):
             self._hub.leave(subscription)
         self.subscriptions.clear()
-        self._due.clear()
+        self._due = None
         if self._sender is not None:
             self._sender.cancel()
         self._let_go_on()
