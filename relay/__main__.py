@@ -148,7 +148,7 @@ async def _serve(settings: Settings) -> None:
         store = await SqliteStore.open(settings.data, settings.limits)
         stack.push_async_callback(store.close)
         relay = Relay(store, settings.limits, settings.door, behind_proxy=settings.behind_proxy)
-        runner = web.AppRunner(relay.application(), access_log=None, handle_signals=False, shutdown_timeout=2.0)
+        runner = relay.runner()
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, settings.host, settings.port, ssl_context=settings.tls, backlog=1024)

@@ -45,7 +45,18 @@ class Relay:
         self._next_number = 1
         self._stopping = False
 
-    def application(self) -> web.Application:
+    def runner(self) -> web.AppRunner:
+        """The application, ready to be given sites to listen on."""
+        # A connection that doesn't finish a request in time goes, before it takes a place from anybody.
+        return web.AppRunner(
+            self._application(),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=2.0,
+            keepalive_timeout=self._limits.login_s,
+        )
+
+    def _application(self) -> web.Application:
         app = web.Application()
         app.router.add_get("/", self._connect, allow_head=False)
         app.router.add_get("/livez", self._livez)

@@ -58,7 +58,7 @@ async def serving(
     folder.mkdir(exist_ok=True)  # noqa: ASYNC240 - a test's folder
     store = await SqliteStore.open(folder, limits)
     relay = Relay(store, limits, door or Door(), **more)
-    runner = web.AppRunner(relay.application(), access_log=None, shutdown_timeout=1.0)
+    runner = relay.runner()
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)

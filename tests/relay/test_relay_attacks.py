@@ -15,7 +15,17 @@ import pytest
 
 from crdt import wire
 from relay.limits import Limits
-from tests.relay.conversation import Node, Running, connecting, dial, eventually, frames_of, new_key, serving
+from tests.relay.conversation import (
+    PATIENCE_S,
+    Node,
+    Running,
+    connecting,
+    dial,
+    eventually,
+    frames_of,
+    new_key,
+    serving,
+)
 
 LIMITS = Limits(
     max_frame_bytes=100_000,
@@ -246,6 +256,16 @@ async def test_a_connection_that_never_logs_in_is_closed_but_not_one_that_pairs(
         assert not pairing.ws.closed
         relay.relay.tick(time.monotonic() + LIMITS.rendezvous_s + 1)
         assert await pairing.expect(wire.Parted) == wire.Parted("timed out")
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nHost:"])
+async def test_a_connection_that_never_finishes_its_request_is_closed(tmp_path: Path, begun: bytes) -> None:
+    async with serving(tmp_path, Limits(login_s=0.1)) as relay:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(relay.url.rpartition(":")[2]))
+        writer.write(begun)
+        async with asyncio.timeout(PATIENCE_S):
+            assert await reader.read() == b""
+        writer.close()
 
 
 async def test_an_overloaded_store_makes_publishers_come_back(tmp_path: Path) -> None:

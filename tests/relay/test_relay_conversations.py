@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from crdt import wire
+from relay.grants import Refusal
 from relay.handlers import Door
 from relay.limits import Limits
 from tests.relay.conversation import Node, Running, connecting, dial, eventually, frames_of, new_key, serving
@@ -361,3 +362,57 @@ async def test_a_raised_generation_ends_older_certificates_while_attached(relay:
         assert not [each for each in removed.kept if isinstance(each, wire.Deliver)]
         await owner.answer(wire.RaiseGeneration(99, room.public, 1, signature))
         assert isinstance(await kept.attach(room, generation=os.urandom(1)[0] + 1), wire.Attached)
+
+
+async def test_a_fault_inside_ends_one_connection_and_names_nothing(
+    relay: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    room = new_key()
+
+    async def fail(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    async with connecting(relay.url) as ana, connecting(relay.url) as ben:
+        await joined(ana, room)
+        await joined(ben, room)
+        monkeypatch.setattr(relay.store, "take", fail)
+        await ana.send(wire.TakeMail(9, room.public, 0))
+        refused = await ana.expect(wire.Refused)
+        assert (refused.request, refused.code) == (0, "internal") and "fault of ours" not in refused.explanation
+        await ana.closed()
+        assert isinstance(await ben.publish(room, frames_of(1)), wire.Stored)
+    assert "a fault of ours" in caplog.text, "the operator's log has it"
+    assert room.public.hex() not in caplog.text and str(room.public) not in caplog.text
+
+
+async def test_a_store_that_cannot_be_read_ends_the_delivery_and_the_node_comes_back(
+    relay: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room, frames = new_key(), frames_of(3)
+
+    async def fail(*_: object) -> None:
+        raise Refusal("internal")
+
+    async with connecting(relay.url) as ana, connecting(relay.url) as ben:
+        await joined(ana, room)
+        await ana.publish(room, frames)
+        with monkeypatch.context() as broken:
+            broken.setattr(relay.store, "read", fail)
+            await ben.attach(room)
+            await ben.closed()
+        async with connecting(relay.url) as again:
+            await again.attach(room)
+            assert await again.collect(room, 3) == list(frames)
+
+
+async def test_hundreds_of_rooms_on_one_connection_each_get_their_frame(relay: Running) -> None:
+    rooms = [new_key() for _ in range(300)]
+    async with connecting(relay.url) as ana, connecting(relay.url) as ben:
+        for room in rooms:
+            await joined(ana, room)
+            await ben.attach(room)
+        frames = {room.public: frames_of(1) for room in rooms}
+        for number, room in enumerate(rooms, 10_000):
+            await ana.send(wire.Publish(number, room.public, frames[room.public]))
+        for room in rooms:
+            assert await ben.collect(room, 1) == list(frames[room.public])
