@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import errno
 import json
-import logging
 import os
 import resource
 import signal
@@ -24,7 +23,7 @@ from typing import Final
 from aiohttp import web
 
 from crdt import errors
-from relay import database
+from relay import database, logs
 from relay.app import Relay
 from relay.handlers import Door
 from relay.limits import Limits
@@ -58,7 +57,7 @@ class Settings:
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until a signal. Returns the exit code; never raises for what a person can put right."""
     arguments = _parser().parse_args(argv)
-    logging.basicConfig(level=arguments.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.configure(arguments.log_level)
     # The writing thread asks for the interpreter in the middle of a commit: 5 ms would be long to wait.
     sys.setswitchinterval(0.0005)
     try:
@@ -139,6 +138,7 @@ def _access_key(path: Path | None) -> bytes | None:
 
 
 async def _serve(settings: Settings) -> None:
+    logs.watch(asyncio.get_running_loop())
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -151,7 +151,7 @@ async def _serve(settings: Settings) -> None:
         runner = relay.runner()
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=settings.tls, backlog=1024)
+        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=settings.tls, backlog=256)
         try:
             await site.start()
         except OSError as error:

@@ -128,7 +128,10 @@ class Relay:
         ws = web.WebSocketResponse(
             max_msg_size=wire.MAX_MESSAGE_BYTES, heartbeat=self._limits.heartbeat_s, compress=False, timeout=2.0
         )
-        await ws.prepare(request)
+        try:
+            await ws.prepare(request)
+        except ConnectionError:
+            return ws
         transport = request.transport
         if transport is None:
             return ws

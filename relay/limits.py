@@ -34,7 +34,7 @@ class Limits:
     login_s: float = 10.0
     stall_s: float = 60.0
     heartbeat_s: float = 30.0
-    in_flight_bytes: int = 8 * 1024 * 1024  # per connection: received, not yet stored
+    in_flight_bytes: int = 2 * 1024 * 1024  # per connection: received, not yet stored
     pending_bytes: int = 64 * 1024 * 1024  # all connections together
     outbox_bytes: int = 1024 * 1024  # answers a connection has not read: its next request waits
     deliver_bytes: int = 256 * 1024  # aimed at, in one Deliver; a single larger frame goes alone

@@ -26,7 +26,7 @@ from relay.limits import Limits
 T = TypeVar("T")
 Job = Append | Callable[[Ledger], Any]
 
-_GROUP_BYTES: Final = 16 * 1024 * 1024
+_GROUP_BYTES: Final = 8 * 1024 * 1024
 _GROUP_JOBS: Final = 4096
 _CHECKPOINT_BYTES: Final = 4 * 1024 * 1024
 _log = logging.getLogger(__name__)

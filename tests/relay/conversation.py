@@ -173,8 +173,9 @@ async def dial(session: aiohttp.ClientSession, url: str, **options: Any) -> Node
 class RelayProcess:
     """`python -m relay` in a process of its own. `url` once it listens."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        self._arguments = (sys.executable, "-m", "relay", "--data", str(folder), *arguments)
+    def __init__(self, folder: Path, *arguments: str, prefix: tuple[str, ...] = ()) -> None:
+        """`prefix` is put before the command: a shell that sets a limit, say."""
+        self._arguments = (*prefix, sys.executable, "-m", "relay", "--data", str(folder), *arguments)
         self.url = ""
         self.process: asyncio.subprocess.Process
 

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from crdt import wire
-from relay import database
+from relay import database, logs
 from relay.__main__ import main
 from tests.relay.conversation import RelayProcess, connecting, dial, eventually, frames_of, new_key
 
@@ -140,6 +140,35 @@ async def test_it_serves_tls_and_asks_for_its_access_key(tmp_path: Path) -> None
 def written(path: Path, text: str) -> Path:
     path.write_text(text)
     return path
+
+
+async def test_it_logs_no_address_of_those_who_send_it_garbage(tmp_path: Path) -> None:
+    relay = await RelayProcess(tmp_path, "--log-level", "info").start()
+    for begun in (
+        b"\x16\x03\x01garbage\r\n\r\n",
+        b"GET / HTTP/1.1\r\nbad header\r\n\r\n",
+        b"GET /nowhere HTTP/1.0\r\n\r\n",
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(relay.url.rpartition(":")[2]))
+        writer.write(begun)
+        assert b" 40" in await reader.read()
+        writer.close()
+    async with connecting(relay.url) as node:
+        await node.ws.send_bytes(b"garbage")
+        await node.closed()
+    assert await relay.stop() == 0
+    assert "127.0.0.1" not in await relay.errors()
+
+
+def test_running_out_of_descriptors_is_one_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    loop = asyncio.new_event_loop()
+    logs.watch(loop)
+    for _ in range(5):
+        loop.call_exception_handler({"message": "socket.accept() out of system resource"})
+    assert caplog.text.count("no descriptors left") == 1
+    loop.call_exception_handler({"message": "something else"})
+    assert "something else" in caplog.text
+    loop.close()
 
 
 def test_it_imports_nothing_that_knows_what_a_thread_is() -> None:
