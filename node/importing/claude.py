@@ -15,7 +15,7 @@ from .claude_kinds import (
     PROGRESS_OF_AGENTS,
     SYSTEM_BOOKKEEPING,
 )
-from .fields import Json, as_json, digest, identifier, image_part, mapping, blocks_of, text, time_ms
+from .fields import Json, as_json, blocks_of, digest, identifier, image_part, mapping, text, time_ms
 from .journal import Draft, Journal, TitleRank
 from .records import ImportedPart, Role, ToolStatus
 
