@@ -20,7 +20,7 @@ from .codex_kinds import (
     MACHINE_WORDS,
     OUTPUTS,
 )
-from .fields import Json, as_json, digest, identifier, image_part, mapping, objects, text, time_ms
+from .fields import Json, as_json, blocks_of, digest, identifier, image_part, mapping, text, time_ms
 from .journal import Draft, Journal, TitleRank
 from .records import ImportedPart, Role, ToolStatus
 
@@ -91,10 +91,10 @@ class CodexInterpreter:
             self._read_message(item, data, at_ms, journal)
         elif kind == "agent_message":  # from one agent to another
             self._say(
-                "system", objects(item.get("content")), data, at_ms, journal, agent=identifier(item.get("author"))
+                "system", blocks_of(item.get("content")), data, at_ms, journal, agent=identifier(item.get("author"))
             )
         elif kind == "reasoning":
-            words = _words(objects(item.get("summary")) + objects(item.get("content")))
+            words = _words(blocks_of(item.get("summary")) + blocks_of(item.get("content")))
             if words:  # what is encrypted nobody can read
                 journal.add(self._answering(data, at_ms, journal), ImportedPart("reasoning", text=words))
         elif kind in CALLS:
@@ -107,7 +107,7 @@ class CodexInterpreter:
 
     def _read_message(self, item: Json, data: bytes, at_ms: int, journal: Journal) -> None:
         content = item.get("content")
-        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else objects(content)
+        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else blocks_of(content)
         if item.get("role") == "assistant":
             draft = self._answering(data, at_ms, journal)
             for block in blocks:
@@ -165,7 +165,7 @@ class CodexInterpreter:
         words, failed = _output(output)
         images = [
             image_part("", _image_url(block), tool_id)
-            for block in objects(output)
+            for block in blocks_of(output)
             if text(block.get("type")).endswith("image")
         ]
         status: ToolStatus = "error" if failed else "ok"
@@ -237,7 +237,7 @@ def _input(kind: str, item: Json) -> str:
 def _output(output: object) -> tuple[str, bool]:
     """A call's result as text, and whether it failed as far as it says."""
     if isinstance(output, list):
-        pieces = [block for block in objects(output) if not text(block.get("type")).endswith("image")]
+        pieces = [block for block in blocks_of(output) if not text(block.get("type")).endswith("image")]
         return "\n".join(text(block.get("text")) or as_json(block) for block in pieces), False
     shape = mapping(output)
     if isinstance(output, str) and output.startswith('{"output":'):
