@@ -1,0 +1,104 @@
+"""The device log: who may add and revoke whom, whatever the order in which the entries arrive."""
+
+import itertools
+
+import pytest
+
+from crdt import identity, keys
+from crdt.errors import PeerFault
+from crdt.identity import DeviceKeys, DeviceLog, Entry, Root, SignedEntry, fold_log
+
+ROOT = Root.from_seed(b"r" * 32)
+LAPTOP, DESKTOP, PHONE, THIEF = (DeviceKeys.from_seed(bytes([n]) * 32) for n in range(1, 5))
+
+
+def entry(kind: int, subject: bytes, signer: keys.SigningKey, *parents: SignedEntry, **extra: object) -> SignedEntry:
+    """One signed entry that knows of `parents`."""
+    made = Entry(
+        1,
+        ROOT.identity,
+        kind,
+        subject,
+        extra.get("agreement", b""),  # type: ignore[arg-type]
+        extra.get("generation", 0),  # type: ignore[arg-type]
+        str(extra.get("name", "")),
+        "linux",
+        1000,
+        tuple(sorted(parent.hash for parent in parents)),
+        signer.public,
+    )
+    return identity.sign_entry(made, signer, extra.get("consent", b""))  # type: ignore[arg-type]
+
+
+def add(device: DeviceKeys, signer: keys.SigningKey, *parents: SignedEntry) -> SignedEntry:
+    agreement = device.agreement.public
+    consent = device.signing.sign("device-consent", identity.consent_bytes(ROOT.identity, agreement))
+    return entry(identity.ADD, device.id, signer, *parents, agreement=agreement, consent=consent)
+
+
+def revoke(device: DeviceKeys, signer: keys.SigningKey, *parents: SignedEntry) -> SignedEntry:
+    return entry(identity.REVOKE, device.id, signer, *parents)
+
+
+def live(log: DeviceLog) -> list[bytes]:
+    return [device.id for device in log.live()]
+
+
+FIRST = add(LAPTOP, ROOT.signing)
+SECOND = add(DESKTOP, LAPTOP.signing, FIRST)
+THIRD = add(PHONE, DESKTOP.signing, SECOND)
+
+
+def test_devices_stand_in_the_order_in_which_authority_reached_them() -> None:
+    assert live(fold_log(ROOT.identity, [THIRD, FIRST, SECOND])) == [LAPTOP.id, DESKTOP.id, PHONE.id]
+
+
+def test_any_order_of_arrival_gives_the_same_log() -> None:
+    entries = [FIRST, SECOND, THIRD, revoke(PHONE, LAPTOP.signing, THIRD)]
+    logs = [fold_log(ROOT.identity, order) for order in itertools.permutations(entries)]
+    assert all(log == logs[0] for log in logs)
+    assert live(logs[0]) == [LAPTOP.id, DESKTOP.id]
+
+
+def test_a_junior_device_cannot_revoke_its_seniors() -> None:
+    assert live(fold_log(ROOT.identity, [FIRST, SECOND, THIRD, revoke(LAPTOP, PHONE.signing, THIRD)]))[0] == LAPTOP.id
+
+
+def test_the_root_revokes_the_most_senior_device() -> None:
+    assert live(fold_log(ROOT.identity, [FIRST, SECOND, revoke(LAPTOP, ROOT.signing, SECOND)])) == [DESKTOP.id]
+
+
+def test_what_a_revoked_device_added_without_knowing_of_its_revocation_does_not_count() -> None:
+    revocation = revoke(DESKTOP, LAPTOP.signing, SECOND)
+    backdated = add(THIEF, DESKTOP.signing, SECOND)
+    assert live(fold_log(ROOT.identity, [FIRST, SECOND, revocation, backdated])) == [LAPTOP.id]
+
+
+def test_two_devices_that_revoke_each_other_leave_the_senior() -> None:
+    both = [revoke(DESKTOP, LAPTOP.signing, SECOND), revoke(LAPTOP, DESKTOP.signing, SECOND)]
+    assert live(fold_log(ROOT.identity, [FIRST, SECOND, *both])) == [LAPTOP.id]
+
+
+def test_a_device_that_nobody_with_authority_added_does_not_count() -> None:
+    assert live(fold_log(ROOT.identity, [FIRST, add(THIEF, THIEF.signing, FIRST)])) == [LAPTOP.id]
+
+
+def test_an_entry_whose_past_is_missing_waits() -> None:
+    assert live(fold_log(ROOT.identity, [FIRST, THIRD])) == [LAPTOP.id]
+
+
+def test_a_key_cannot_be_entered_without_its_holders_consent() -> None:
+    forged = entry(identity.ADD, THIEF.id, ROOT.signing, agreement=THIEF.agreement.public, consent=b"\0" * 64)
+    with pytest.raises(PeerFault, match="consent"):
+        fold_log(ROOT.identity, [forged])
+
+
+def test_an_entry_with_a_broken_signature_is_refused() -> None:
+    with pytest.raises(PeerFault, match="bad signature"):
+        fold_log(ROOT.identity, [SignedEntry(FIRST.entry, b"\0" * 64, FIRST.consent)])
+
+
+def test_the_newest_identity_key_is_the_one_epochs_are_wrapped_to() -> None:
+    public = keys.AgreementKey.from_secret(b"k" * 32).public
+    key = entry(identity.KEY, b"", LAPTOP.signing, FIRST, agreement=public, generation=2)
+    assert fold_log(ROOT.identity, [FIRST, key]).identity_key == (2, public)
