@@ -1,0 +1,130 @@
+"""What stands in the governance lanes: the actions that decide who may do what.
+
+An envelope in `control` or in an identity's lane holds a list of actions that count or fail together,
+so that a grant, the key that goes with it and the use of an invite can be one record. Their meaning
+is in `membership.py`; here are their forms and bounds alone.
+"""
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from crdt import codec, keys
+from crdt.identity import SignedEntry
+from crdt.ids import ThreadId
+
+MAX_ACTIONS: Final = 64
+MAX_CUTS: Final = 1024
+MAX_TIPS: Final = 16
+
+Bytes32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Bytes64 = Annotated[bytes, Meta(min_length=64, max_length=64)]
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+RoleNumber = Annotated[int, Meta(ge=0, le=3)]
+
+
+class Genesis(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="genesis"):
+    """The thread's birth. Its labelled hash is the thread's id, so owner and room can't be swapped later."""
+
+    owner: Bytes32
+    purpose: Annotated[str, Meta(pattern="^(thread|account)$")]
+    room: Bytes32
+    salt: Bytes32
+    created_ms: Count
+
+
+class Devices(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="devices"):
+    """Device log entries, carried along so that members can check signatures. They prove themselves."""
+
+    entries: Annotated[tuple[SignedEntry, ...], Meta(max_length=64)]
+
+
+class Grant(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="grant"):
+    """The owner gives an identity a role. `name` is what the owner calls them."""
+
+    identity: Bytes32
+    role: RoleNumber
+    name: Annotated[str, Meta(max_length=64)]
+
+
+class Cut(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The tips accepted of one device in one lane. What is no ancestor of a tip is cut off."""
+
+    kind: Annotated[int, Meta(ge=0, le=6)]
+    scope: Annotated[bytes, Meta(max_length=16)]
+    device: Bytes32
+    tips: Annotated[tuple[Bytes32, ...], Meta(max_length=MAX_TIPS)]
+
+
+Cuts = Annotated[tuple[Cut, ...], Meta(max_length=MAX_CUTS)]
+
+
+class Restrict(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="restrict"):
+    """An identity keeps at most `role` (0: none). In lanes that role lacks only what `cuts` names stays."""
+
+    identity: Bytes32
+    role: RoleNumber
+    cuts: Cuts
+
+
+class RevokeDevice(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="revoke"):
+    """Where a device that its identity's log revokes ends in this thread. Void without that log entry."""
+
+    device: Bytes32
+    cuts: Cuts
+
+
+class NewEpoch(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="epoch"):
+    """A new content key, by its commitment. The wraps travel outside the seal of the same frame."""
+
+    epoch: Bytes32
+    depth: Count
+    parents: Annotated[tuple[Bytes32, ...], Meta(max_length=64)]
+
+
+class Relays(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="relays"):
+    """Where the thread's room is kept."""
+
+    urls: Annotated[tuple[Annotated[str, Meta(max_length=256)], ...], Meta(max_length=8)]
+
+
+class Offer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="offer"):
+    """The owner hands the thread over. Signed by the owner's *root*, label "transfer", over `offer_bytes`."""
+
+    to: Bytes32
+    signature: Bytes64
+
+
+class Accept(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="accept"):
+    """The new owner's first record: names the offer, and cuts the old owner's devices where it stood."""
+
+    offer: Bytes32
+    cuts: Cuts
+
+
+Action = Genesis | Devices | Grant | Restrict | RevokeDevice | NewEpoch | Relays | Offer | Accept
+
+
+class Record(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The body of one governance envelope."""
+
+    actions: Annotated[tuple[Action, ...], Meta(min_length=1, max_length=MAX_ACTIONS)]
+
+
+_record_decoder = msgspec.msgpack.Decoder(Record)
+
+
+def decode_record(data: bytes) -> Record:
+    """Raises `PeerFault("bad record")` for anything but one well-formed, bounded record."""
+    return codec.decode(_record_decoder, data, "record")
+
+
+def thread_id(genesis: Genesis) -> ThreadId:
+    """The id of the thread that this genesis founds."""
+    return ThreadId(keys.digest("thread", codec.encode(genesis)))
+
+
+def offer_bytes(thread: bytes, to: bytes) -> bytes:
+    """What the owner's root signs, label "transfer", to hand `thread` to the identity `to`."""
+    return thread + to

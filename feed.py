@@ -1,0 +1,44 @@
+"""The events of one run, for any number of readers at any pace.
+
+Events are kept in one list while the run lives, and a reader is an index into it: a slow reader costs
+nothing and holds nobody up, and one that comes late gets everything from the start.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+# JSON objects of the API: {"type": "run.queued" | "run.started" | "message.delta" | "tool.updated" |
+# "message.completed" | "run.completed" | "run.failed" | "run.cancelled", "thread", "run", …}
+RunEvent = dict[str, Any]
+LAST = frozenset({"run.completed", "run.failed", "run.cancelled"})
+
+
+class RunFeed:
+    """An append-only list of events that ends with one of `LAST`."""
+
+    def __init__(self) -> None:
+        self._events: list[RunEvent] = []
+        self._more = asyncio.Event()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last event is there."""
+        return bool(self._events) and self._events[-1]["type"] in LAST
+
+    def put(self, event: RunEvent) -> None:
+        """Append, and wake every reader."""
+        self._events.append(event)
+        self._more.set()
+        self._more = asyncio.Event()
+
+    async def read(self) -> AsyncIterator[RunEvent]:
+        """All events from the first to the last, waiting for those to come."""
+        at = 0
+        while True:
+            while at < len(self._events):
+                yield self._events[at]
+                at += 1
+            if self.ended:
+                return
+            await self._more.wait()
