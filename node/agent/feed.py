@@ -8,8 +8,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-# JSON objects of the API: {"type": "run.queued" | "run.started" | "message.delta" | "tool.updated" |
-# "message.completed" | "run.completed" | "run.failed" | "run.cancelled", "thread", "run", …}
+# JSON objects as `run.ask` in `node/api/operations.py` has them: {"type": "run.queued" | "run.started" |
+# "run.delta" | "tool.updated" | one of LAST, "thread", "run", …}
 RunEvent = dict[str, Any]
 LAST = frozenset({"run.completed", "run.failed", "run.cancelled"})
 

@@ -6,7 +6,7 @@ model (streaming, syncing a stream, cancelling) can be seen and tested with noth
 """
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from node.agent.ports import ChatMessage, ModelDelta, ModelDone, ModelEvent
@@ -143,7 +143,7 @@ class Guide:
     def prepare(self) -> None:
         """Always ready."""
 
-    async def stream(self, messages: Sequence[ChatMessage]) -> AsyncIterator[ModelEvent]:
+    async def stream(self, messages: Sequence[ChatMessage]) -> AsyncGenerator[ModelEvent, None]:
         """Answer the last message of a person."""
         prompt = next((message.content for message in reversed(messages) if message.role == "user"), "")
         for index, piece in enumerate(deltas(answer(prompt))):

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from crdt import errors
@@ -141,7 +141,7 @@ class ModelWorker:
         messages: Sequence[ChatMessage],
         limits: pipe.Limits,
         max_tokens: int | None = None,
-    ) -> AsyncIterator[ModelEvent]:
+    ) -> AsyncGenerator[ModelEvent, None]:
         """Stream one completion. Raises PROVIDER_FAILED, NETWORK_ERROR, TIMEOUT, TOO_LARGE or AGENT_SPAWN_FAILED."""
         process = await self._ready_process()
         self._next_id += 1
@@ -310,7 +310,7 @@ class WorkerSource:
         """Have the worker started."""
         self._worker.prepare()
 
-    def stream(self, messages: Sequence[ChatMessage]) -> AsyncIterator[ModelEvent]:
+    def stream(self, messages: Sequence[ChatMessage]) -> AsyncGenerator[ModelEvent, None]:
         """Stream the answer; see `ModelWorker.complete`."""
         return self._worker.complete(
             model=self._model, base_url=self._base_url, secret=self._secret, messages=messages, limits=self._limits

@@ -5,7 +5,7 @@ The runtime is written against these alone. The node implements `ThreadWriter` o
 the change is durable, and raises an `OpenSeshError` (such as DISK_FULL) if it can't be.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -48,7 +48,7 @@ class RunRecord(msgspec.Struct, frozen=True):
     created_at_ms: int
     started_at_ms: int | None = None
     ended_at_ms: int | None = None
-    message: str | None = None
+    message: str | None = None  # the answer's id, once something was written into it
     round: int = 0
     tools: tuple[ToolRecord, ...] = ()
     input_tokens: int | None = None
@@ -94,8 +94,8 @@ class ThreadWriter(Protocol):
     async def run_state(self, thread: str, run: str) -> State | None:
         """The state the thread shows, or None if it has no such run."""
 
-    async def begin_message(self, thread: str, run: str, model: str) -> str:
-        """Open the run's answer in state `streaming`; its id."""
+    async def begin_message(self, thread: str, run: str, message: str, model: str) -> None:
+        """Open the run's answer in state `streaming`, under the id given; twice is once."""
 
     async def append_text(self, thread: str, message: str, text: str) -> None:
         """Append to the answer's last text part, or begin one."""
@@ -107,7 +107,7 @@ class ThreadWriter(Protocol):
         """Show a call in the answer, or update the one of that id. Status: running | ok | error | interrupted."""
 
     async def finish_message(self, thread: str, message: str, state: MessageState) -> None:
-        """Close the answer. A message that is already `final` stays so."""
+        """Close the answer. One that is already `final` stays so; one that was never begun is nothing."""
 
     async def message_text(self, thread: str, message: str) -> str:
         """The text of a message, without its reasoning."""
@@ -119,8 +119,8 @@ class Journal(Protocol):
     async def put(self, run: RunRecord) -> None:
         """Store the run under its id, replacing what was there."""
 
-    async def find(self, thread: str, request: str) -> RunRecord | None:
-        """The run that this request made, if it made one."""
+    async def find(self, run: str) -> RunRecord | None:
+        """The run of this id, if it was ever stored."""
 
     async def unfinished(self) -> Sequence[RunRecord]:
         """Every run in a non-terminal state, oldest first."""
@@ -181,7 +181,7 @@ class ModelSource(Protocol):
     def prepare(self) -> None:
         """Get ready without waiting; called as soon as a run is asked for."""
 
-    def stream(self, messages: Sequence[ChatMessage]) -> AsyncIterator[ModelEvent]:
+    def stream(self, messages: Sequence[ChatMessage]) -> AsyncGenerator[ModelEvent, None]:
         """The answer, ending in one `ModelDone`. Raises OpenSeshError. Closing it stops the model."""
 
 

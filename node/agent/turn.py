@@ -57,9 +57,17 @@ def run_id(thread: str, request: str) -> str:
 
     Deriving it makes a request idempotent by construction, across crashes and devices.
     """
-    label = b"opensesh/1/run-id"
-    fields = b"".join(len(raw).to_bytes(4, "big") + raw for raw in (label, thread.encode(), request.encode()))
-    return ids.to_text(hashlib.sha256(fields).digest()[:16])
+    return _derived("opensesh/1/run-id", thread, request)
+
+
+def answer_id(run: str) -> str:
+    """The id of the message that holds a run's answer, so that it can be named before it is begun."""
+    return _derived("opensesh/1/answer-id", run)
+
+
+def _derived(*fields: str) -> str:
+    framed = b"".join(len(raw).to_bytes(4, "big") + raw for raw in (field.encode() for field in fields))
+    return ids.to_text(hashlib.sha256(framed).digest()[:16])
 
 
 @dataclass(frozen=True, slots=True)
