@@ -24,7 +24,9 @@ from .fields import Json, as_json, blocks_of, digest, identifier, image_part, ma
 from .journal import Draft, Journal, TitleRank
 from .records import ImportedPart, Role, ToolStatus
 
-_EXIT_CODE = re.compile(r"(?:^|\n)(?:Exit code:|Process exited with code) (-?\d+)")
+# Codex puts a head before a command's output and an "Output:" line between; only the head is its own word.
+_EXIT_CODE = re.compile(r"(?:^|\n)(?:Exit code:|Process exited with code) (-?\d{1,10})")
+_HEAD_LENGTH = 600
 
 
 class CodexInterpreter:
@@ -36,11 +38,18 @@ class CodexInterpreter:
         self._prefix = ""
         self._answer: Draft | None = None  # the answer that the model is giving
         self._calls: dict[str, str] = {}  # call id → the tool id it has here
+        self._seen: set[str] = set()
 
     def read(self, record: Json, data: bytes, journal: Journal) -> None:
         """Take one record, of whatever kind."""
         at_ms = journal.tick(time_ms(record.get("timestamp")))
         kind = text(record.get("type"))
+        if "timestamp" in record:
+            # Equal to the millisecond and the last byte is the same line again, as after a rotation by copying.
+            mark = digest(data)
+            if mark in self._seen:
+                return
+            self._seen.add(mark)
         if kind in ENVELOPE_KINDS or isinstance(record.get("payload"), dict):
             payload = mapping(record.get("payload"))
         elif kind:
@@ -64,7 +73,7 @@ class CodexInterpreter:
         elif kind == "compacted":
             self._say("system", [{"type": "text", "text": text(payload.get("message"))}], data, at_ms, journal)
         elif kind not in ENVELOPE_BOOKKEEPING:
-            self._keep_unknown(kind, record, data, at_ms, journal)
+            self._keep_unknown(kind, data, at_ms, journal)
 
     def _read_meta(self, meta: Json, at_ms: int, journal: Journal) -> None:
         """Only the first counts: a forked session goes on with a copy of what it came from, header included."""
@@ -103,11 +112,10 @@ class CodexInterpreter:
             self._answer = None
             self._read_output(item, at_ms, journal)
         else:
-            self._keep_unknown(kind, item, data, at_ms, journal)
+            self._keep_unknown(kind, data, at_ms, journal)
 
     def _read_message(self, item: Json, data: bytes, at_ms: int, journal: Journal) -> None:
-        content = item.get("content")
-        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else blocks_of(content)
+        blocks = blocks_of(item.get("content"))
         if item.get("role") == "assistant":
             draft = self._answering(data, at_ms, journal)
             for block in blocks:
@@ -193,11 +201,11 @@ class CodexInterpreter:
                 draft = self._answering(data, at_ms, journal)
                 journal.add(draft, ImportedPart("text", text=text(item.get("text"))))
         else:
-            self._keep_unknown(f"event_msg/{kind}", event, data, at_ms, journal)
+            self._keep_unknown(f"event_msg/{kind}", data, at_ms, journal)
 
-    def _keep_unknown(self, kind: str, record: Json, data: bytes, at_ms: int, journal: Journal) -> None:
+    def _keep_unknown(self, kind: str, data: bytes, at_ms: int, journal: Journal) -> None:
         draft = journal.message(self._key(data, journal), "system", at_ms, agent=self._agent)
-        journal.placeholder(draft, kind, as_json(record))
+        journal.placeholder(draft, kind, data.decode("utf-8", "replace"))
 
 
 def _words(blocks: list[Json]) -> str:
@@ -250,5 +258,6 @@ def _output(output: object) -> tuple[str, bool]:
         exit_code = mapping(shape.get("metadata")).get("exit_code", 0)
         return words, shape.get("success") is False or exit_code not in (0, None)
     words = output if isinstance(output, str) else as_json(output)
-    code = _EXIT_CODE.search(words[:2000])
+    head, mark, _ = words[:_HEAD_LENGTH].partition("\nOutput:")
+    code = _EXIT_CODE.search(head) if mark else None
     return words, bool(code and int(code[1]))
