@@ -29,10 +29,25 @@ SECRETS_KEPT = 64  # of recent streams, to redact what a crashing worker prints
 
 # The worker gets a short list of variables, not the node's environment: OPENAI_API_BASE and its like
 # would redirect requests, and PYTHON… would load code.
-PASSED_ON = (
-    "PATH HOME LANG LC_ALL TMPDIR TZ SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE "
-    "HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy"
-).split()
+PASSED_ON = [
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "TZ",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+]
 
 
 def worker_environment() -> dict[str, str]:

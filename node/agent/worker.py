@@ -10,11 +10,13 @@ It touches no network but the endpoint it is told to use, and reads no `.env` fi
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import re
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from node.agent import pipe
@@ -220,7 +222,11 @@ async def serve(litellm: Any, reader: asyncio.StreamReader, send: Sender) -> Non
                     task.cancel()
                 continue
             running[message.id] = task = asyncio.create_task(complete(litellm, message, send))
-            task.add_done_callback(lambda _, done=message.id: running.pop(done, None))
+            task.add_done_callback(functools.partial(_forget, running, message.id))
+
+
+def _forget(running: dict[int, asyncio.Task[None]], id: int, _: asyncio.Task[None]) -> None:
+    running.pop(id, None)
 
 
 async def warm(litellm: Any) -> None:
@@ -267,7 +273,7 @@ def _import_litellm() -> Any:
 def main() -> None:
     """Serve until stdin ends. Takes no arguments: what it needs comes through the pipe."""
     stdin, stdout = os.dup(0), os.dup(1)
-    with open(os.devnull, "rb") as nothing:
+    with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
     with contextlib.suppress(KeyboardInterrupt, BrokenPipeError, ConnectionResetError, pipe.Misframed):
