@@ -287,3 +287,17 @@ DEMO_FAILED = ErrorKind(
     "A step of the demonstration did not hold.",
     "Run it again with --keep DIR and look at the logs.",
 )
+READ_ONLY = ErrorKind(
+    "E045",
+    "READ_ONLY",
+    "You may not write that in this thread.",
+    "Ask its owner for the right to comment or edit.",
+    status=403,
+)
+PAIRING_DECLINED = ErrorKind(
+    "E046",
+    "PAIRING_DECLINED",
+    "The other device declined the pairing.",
+    "Start again with: opensesh pair, and confirm the name it shows.",
+    status=403,
+)

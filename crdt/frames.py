@@ -116,15 +116,15 @@ def make_outside(epoch: Epoch, recipients: list[bytes], earlier: list[Epoch], no
     return codec.encode(Outside(wraps, back))
 
 
-def learn_keys(outer: Outer, keyring: Keyring, own: list[keys.AgreementKey]) -> bool:
-    """Take in every epoch key that `outside` gives us. True if there was a new one.
+def learn_keys(data: bytes, keyring: Keyring, own: list[keys.AgreementKey]) -> bool:
+    """Take in every epoch key that a frame's `outside` gives us. True if there was a new one.
 
     Nothing here is trusted: an epoch counts only when a counted control record names its id, and the
     id commits to the key.
     """
-    if not outer.outside:
+    if not data:
         return False
-    outside = codec.decode(_outside_decoder, outer.outside, "outside")
+    outside = codec.decode(_outside_decoder, data, "outside")
     learned = False
     for wrapped in outside.wraps:
         key = next((k for k in (private.unwrap(wrapped) for private in own) if k is not None), None)

@@ -75,7 +75,7 @@ def test_a_new_member_learns_the_epoch_and_through_it_the_earlier_one() -> None:
     signed = envelope(outside=keys.digest("outside", outside))
     outer = frames.parse_frame(frames.seal_frame(signed, EPOCH, outside))
     keyring = Keyring(THREAD)
-    assert frames.learn_keys(outer, keyring, [member])
+    assert frames.learn_keys(outer.outside, keyring, [member])
     assert keyring.get(EPOCH.id) is not None and keyring.get(earlier.id) is not None
 
 
@@ -85,7 +85,7 @@ def test_a_stranger_learns_nothing_from_what_stands_outside() -> None:
     keyring = Keyring(THREAD)
     stranger = keys.AgreementKey.from_secret(b"z" * 32)
     outer = frames.parse_frame(frames.seal_frame(signed, EPOCH, outside))
-    assert not frames.learn_keys(outer, keyring, [stranger]) and len(keyring) == 0
+    assert not frames.learn_keys(outer.outside, keyring, [stranger]) and len(keyring) == 0
 
 
 def test_what_stands_outside_is_what_was_signed() -> None:

@@ -1,0 +1,142 @@
+"""The content envelopes of a thread, each linked to the one before it, whether accepted or not.
+
+Envelopes of one device, lane and session form a chain, normally a plain one. A device that says two
+different things at one position makes it fork; what is kept then is the common prefix, and beyond it
+the one branch that another device is known to have seen, so that a second branch signed months later
+erases nothing.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+
+from crdt.envelope import ChainKey, Envelope, Header
+from crdt.ids import EnvelopeId
+from crdt.permissions import Lane
+
+MAX_WAITING = 20_000  # envelopes held back for a missing predecessor; beyond, the oldest are dropped and fetched again
+
+
+class Link:
+    """One content envelope in its chain. `update` is its plaintext until it has been applied."""
+
+    __slots__ = ("base", "children", "clock", "header", "id", "opener", "parent", "refused", "state", "update")
+
+    WAITING, APPLIED, REFUSED = range(3)
+
+    def __init__(self, envelope: Envelope, update: bytes, parent: "Link | None") -> None:
+        self.id: EnvelopeId = envelope.id
+        self.header: Header = envelope.header
+        self.update: bytes | None = update
+        self.parent = parent
+        self.opener: Link = parent.opener if parent else self
+        self.children: list[Link] = []
+        self.state = Link.WAITING
+        self.refused: str | None = None  # why, if it was
+        self.base: Mapping[int, int] = {}  # clocks of other clients that this envelope's author had applied
+        self.clock = 0  # of its own client, after it
+
+    @property
+    def lane(self) -> Lane:
+        return self.header.lane
+
+    @property
+    def chain(self) -> ChainKey:
+        return self.header.chain
+
+
+class Chains:
+    """All content envelopes whose chain is here from its beginning, and those that wait for it."""
+
+    def __init__(self) -> None:
+        self.openers: dict[ChainKey, list[Link]] = {}
+        self.forked: set[ChainKey] = set()  # chains whose device said two things at one position
+        self._by_id: dict[bytes, Link] = {}
+        self._waiting: OrderedDict[bytes, tuple[Envelope, bytes]] = OrderedDict()
+        self._after: dict[bytes, list[bytes]] = {}  # missing predecessor → the envelopes that wait for it
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __contains__(self, identifier: bytes) -> bool:
+        return identifier in self._by_id or identifier in self._waiting
+
+    def get(self, identifier: bytes) -> Link | None:
+        return self._by_id.get(identifier)
+
+    @property
+    def waiting(self) -> int:
+        """How many envelopes are held back for a missing predecessor."""
+        return len(self._waiting)
+
+    def add(self, envelope: Envelope, update: bytes) -> list[Link]:
+        """Take an envelope in. Returns what is linked by it: nothing, itself, and whatever waited for it."""
+        linked: list[Link] = []
+        ready = [(envelope, update)]
+        while ready:
+            each, body = ready.pop()
+            if each.header.sequence and each.header.previous not in self._by_id:
+                self._hold(each, body)
+                continue
+            link = self._link(each, body)
+            if link is None:
+                continue
+            linked.append(link)
+            for identifier in self._after.pop(link.id, ()):
+                if held := self._waiting.pop(identifier, None):
+                    ready.append(held)
+        return linked
+
+    def _link(self, envelope: Envelope, update: bytes) -> Link | None:
+        header = envelope.header
+        parent = self._by_id.get(header.previous) if header.sequence else None
+        if parent and (parent.chain != header.chain or parent.header.sequence + 1 != header.sequence):
+            return None  # names as its predecessor what is none: no honest author does, and nobody will read on
+        link = Link(envelope, update, parent)
+        self._by_id[link.id] = link
+        siblings = parent.children if parent else self.openers.setdefault(header.chain, [])
+        siblings.append(link)
+        if len(siblings) > 1:
+            self.forked.add(link.chain)
+        return link
+
+    def _hold(self, envelope: Envelope, update: bytes) -> None:
+        self._waiting[envelope.id] = (envelope, update)
+        self._after.setdefault(envelope.header.previous, []).append(envelope.id)
+        if len(self._waiting) > MAX_WAITING:
+            _, (dropped, _) = self._waiting.popitem(last=False)
+            self._after.pop(dropped.header.previous, None)
+
+    def after(self, chain: ChainKey, link: Link | None) -> Link | None:
+        """What follows a link of a chain (None: its opener), if that is one envelope and no more."""
+        links = link.children if link else self.openers.get(chain, [])
+        return links[0] if len(links) == 1 else None
+
+    def plain(self, chain: ChainKey) -> Iterator[Link]:
+        """A chain up to where it forks."""
+        links = self.openers.get(chain, [])
+        while len(links) == 1:
+            yield links[0]
+            links = links[0].children
+
+    def beyond(self, chain: ChainKey, witnessed: Iterable[bytes]) -> list[Link]:
+        """Past the fork: the branch that somebody else has seen, up to the last envelope they saw."""
+        seen = [link for link in map(self._by_id.get, witnessed) if link is not None and link.chain == chain]
+        if not seen:
+            return []
+        prefix = {link.id for link in self.plain(chain)}
+        branches = [branch for branch in (_upwards(link, prefix) for link in seen) if branch]
+        # Two branches seen by different devices: the one with the lower hash, on every peer.
+        return max(branches, key=lambda b: (_inverted(b[0].id), len(b)), default=[])
+
+
+def _upwards(link: Link, prefix: set[EnvelopeId]) -> list[Link]:
+    branch: list[Link] = []
+    at: Link | None = link
+    while at is not None and at.id not in prefix:
+        branch.append(at)
+        at = at.parent
+    return branch[::-1]
+
+
+def _inverted(identifier: bytes) -> bytes:
+    return bytes(255 - byte for byte in identifier)

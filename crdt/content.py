@@ -1,0 +1,120 @@
+"""What stands in a timeline: messages with their parts, and runs, as plain values.
+
+A timeline document has two root maps. `messages` maps an id to a map of `role`, `at` (Unix ms), `key`
+(see `order`), `state`, optionally `model`, `run`, `agent`, `source`, and `parts`, an array of maps whose
+`text` is a shared text so that it can grow. `runs` maps an id to a map of plain values. Whatever does
+not have this form is not shown, and never a reason to refuse: a later version may write more.
+"""
+
+from typing import Any
+
+import pycrdt
+from msgspec import Struct
+from pycrdt._base import BaseType
+
+TEXTS = ("text", "reasoning", "placeholder")
+ROLES = frozenset({"user", "assistant", "system", "tool"})
+
+
+class Part(Struct, frozen=True, omit_defaults=True):
+    """One piece of a message. `type` is text, reasoning, placeholder, tool_call, file or image."""
+
+    type: str
+    text: str = ""
+    id: str = ""  # of a tool call, from here on
+    name: str = ""
+    input: str = ""
+    result: str = ""
+    status: str = ""
+    agent: str = ""
+    media: str = ""
+
+
+class Message(Struct, frozen=True):
+    """One message. `device` wrote it; `state` is final, streaming or interrupted; times in Unix ms."""
+
+    id: str
+    device: bytes
+    role: str
+    at: int
+    key: int
+    state: str
+    parts: tuple[Part, ...]
+    model: str | None = None
+    run: str | None = None
+    agent: str | None = None
+    source: str | None = None  # where an imported message comes from
+
+    @property
+    def text(self) -> str:
+        """What is said, without reasoning and tool calls."""
+        return "".join(part.text for part in self.parts if part.type == "text")
+
+    @property
+    def place(self) -> tuple[int, bytes, str]:
+        """Where it is shown."""
+        return (self.key, self.device, self.id)
+
+
+def read_message(doc: "pycrdt.Doc[Any]", device: bytes, identifier: str) -> Message | None:
+    """One message of a timeline; None if there is none in the form it should have."""
+    shown = messages(doc).get(identifier)
+    if not isinstance(shown, pycrdt.Map):
+        return None
+    at, key, role, parts = _number(shown, "at"), _number(shown, "key"), shown.get("role"), shown.get("parts")
+    if at is None or key is None or role not in ROLES or not isinstance(parts, pycrdt.Array):
+        return None
+    return Message(
+        id=identifier,
+        device=device,
+        role=role,
+        at=at,
+        key=key,
+        state=_text(shown, "state") or "final",
+        parts=tuple(part for part in map(_read_part, parts) if part is not None),
+        model=_text(shown, "model"),
+        run=_text(shown, "run"),
+        agent=_text(shown, "agent"),
+        source=_text(shown, "source"),
+    )
+
+
+def read_runs(doc: "pycrdt.Doc[Any]") -> dict[str, dict[str, Any]]:
+    """The runs of a timeline, each with its plain values."""
+    found = {}
+    for identifier, run in runs(doc).items():
+        if isinstance(run, pycrdt.Map):
+            found[identifier] = {name: value for name, value in run.items() if not isinstance(value, BaseType)}
+    return found
+
+
+def messages(doc: "pycrdt.Doc[Any]") -> "pycrdt.Map[Any]":
+    """The root map of messages."""
+    found: pycrdt.Map[Any] = doc.get("messages", type=pycrdt.Map)
+    return found
+
+
+def runs(doc: "pycrdt.Doc[Any]") -> "pycrdt.Map[Any]":
+    """The root map of runs."""
+    found: pycrdt.Map[Any] = doc.get("runs", type=pycrdt.Map)
+    return found
+
+
+def _read_part(part: Any) -> Part | None:
+    if not isinstance(part, pycrdt.Map) or not isinstance(part.get("type"), str):
+        return None
+    fields = {name: _text(part, name) or "" for name in Part.__struct_fields__}
+    return Part(**fields)
+
+
+def _text(values: "pycrdt.Map[Any]", name: str) -> str | None:
+    value = values.get(name)
+    if isinstance(value, pycrdt.Text):
+        return str(value)
+    return value if isinstance(value, str) else None
+
+
+def _number(values: "pycrdt.Map[Any]", name: str) -> int | None:
+    value = values.get(name)
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 2**53
+    return int(value) if fits and value is not None else None

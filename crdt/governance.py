@@ -1,0 +1,123 @@
+"""The graph of governance records: what each of them knew when it was written.
+
+The lanes `control` and `identity` form one graph: a record's parents are the tips its author knew
+(`heads`), the record before it in its chain, and what its session's opener says it saw. A record
+joins the graph once all its parents are in it, so every record here has its whole past here too.
+Pasts are bit sets over the order of joining, held in integers: "a is in b's past" is one shift.
+"""
+
+from dataclasses import dataclass
+
+from crdt.envelope import Envelope
+from crdt.errors import PeerFault
+from crdt.ids import DeviceId, EnvelopeId
+from crdt.permissions import LaneKind
+from crdt.records import Record
+
+MAX_RECORDS = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One governance record in its place. `past` and `bit` are bit sets of indices; `depth` counts from 0."""
+
+    index: int
+    id: EnvelopeId
+    kind: LaneKind
+    device: DeviceId
+    position: tuple[bytes, int]  # session and sequence: two nodes of one device at one position are an equivocation
+    record: Record
+    past: int
+    depth: int
+
+    @property
+    def bit(self) -> int:
+        return 1 << self.index
+
+    @property
+    def closure(self) -> int:
+        """The past, and the record itself."""
+        return self.past | self.bit
+
+    def knew(self, index: int) -> bool:
+        """Whether the record with that index is in this one's past."""
+        return bool(self.past >> index & 1)
+
+
+class Graph:
+    """All governance records of one thread whose past is complete."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self._by_id: dict[bytes, Node] = {}
+        self._linked = 0  # bit set of the records that are somebody's parent
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __contains__(self, identifier: bytes) -> bool:
+        return identifier in self._by_id
+
+    def get(self, identifier: bytes) -> Node | None:
+        return self._by_id.get(identifier)
+
+    def missing(self, envelope: Envelope) -> list[bytes]:
+        """The parents that are not here yet."""
+        return [parent for parent in parents(envelope) if parent not in self._by_id]
+
+    def add(self, envelope: Envelope, record: Record) -> Node:
+        """Link a record whose parents are all here. Raises `PeerFault` if it doesn't fit its chain."""
+        if len(self.nodes) >= MAX_RECORDS:
+            raise PeerFault("too large", "governance records")
+        header = envelope.header
+        before = [self._by_id[parent] for parent in parents(envelope)]
+        if header.sequence:
+            self._check_previous(envelope)
+        past = 0
+        for parent in before:
+            past |= parent.closure
+        node = Node(
+            index=len(self.nodes),
+            id=envelope.id,
+            kind=LaneKind(header.kind),
+            device=DeviceId(header.device),
+            position=(header.session, header.sequence),
+            record=record,
+            past=past,
+            depth=1 + max((parent.depth for parent in before), default=-1),
+        )
+        self.nodes.append(node)
+        self._by_id[node.id] = node
+        self._linked |= past
+        return node
+
+    def _check_previous(self, envelope: Envelope) -> None:
+        header = envelope.header
+        previous = self._by_id[header.previous]
+        fits = previous.device == header.device and previous.position == (header.session, header.sequence - 1)
+        if not fits or previous.kind != header.kind:
+            raise PeerFault("bad header", "not the next of its chain")
+
+    def closure(self, identifiers: tuple[bytes, ...]) -> int | None:
+        """The bit set of everything at or before the given records; None if one of them is not here."""
+        found = 0
+        for identifier in identifiers:
+            node = self._by_id.get(identifier)
+            if node is None:
+                return None
+            found |= node.closure
+        return found
+
+    def tips(self) -> list[Node]:
+        """The records that no other one has in its past, the deepest first."""
+        loose = [node for node in self.nodes if not self._linked >> node.index & 1]
+        return sorted(loose, key=lambda node: (-node.depth, node.id))
+
+
+def parents(envelope: Envelope) -> list[bytes]:
+    """Everything a governance envelope names as before it."""
+    header = envelope.header
+    named = [*header.heads, *header.seen]
+    if header.sequence:
+        named.append(header.previous)
+    return named

@@ -1,0 +1,16 @@
+"""The order in which messages are shown.
+
+Each message stores a key: its author's clock in milliseconds, or one more than the greatest key the
+author had seen, whichever is greater; the device breaks ties. So an answer always stands below what it
+answers, whatever the clocks say. Keys far ahead of one's own clock are not followed: a forged date
+moves only its author's own words.
+"""
+
+from typing import Final
+
+AHEAD_MS: Final = 600_000  # how far ahead of our clock a key may be and still be followed
+
+
+def next_key(now_ms: int, greatest: int) -> int:
+    """The key of a message written now by somebody who has seen keys up to `greatest` (0: none)."""
+    return max(now_ms, greatest + 1) if greatest <= now_ms + AHEAD_MS else now_ms

@@ -1,0 +1,117 @@
+"""A thread as its readers see it: the messages of all timelines in one order, title, runs.
+
+Kept up to date lane by lane: after a receipt, `refresh` reads again only the messages that changed.
+"""
+
+from bisect import insort
+from collections.abc import Iterable
+from typing import Any
+
+import pycrdt
+from pycrdt._base import BaseType
+
+from crdt.content import Message, messages, read_message, read_runs
+from crdt.permissions import Lane, LaneKind
+from crdt.replica import Replica
+
+SHARED = Lane(LaneKind.SHARED)
+
+
+class Thread:
+    """The readable side of a replica."""
+
+    def __init__(self, replica: Replica) -> None:
+        self.replica = replica
+        self._known: dict[tuple[bytes, str], Message] = {}
+        self._author: dict[str, bytes] = {}  # message id → the device first known to use it
+        self._order: list[tuple[int, bytes, str]] = []
+        self._changed: dict[Lane, set[str] | None] = {}  # None: everything in it
+        self._watched: set[Lane] = set()
+        self.refresh(list(replica.lanes))
+
+    def refresh(self, lanes: Iterable[Lane]) -> list[Message]:
+        """Read what changed in these lanes. Returns the messages that are new or different, in order."""
+        changed: list[Message] = []
+        for lane in lanes:
+            if lane.kind is LaneKind.TIMELINE:
+                changed += self._refresh_timeline(lane)
+        return sorted(changed, key=lambda message: message.place)
+
+    def _refresh_timeline(self, lane: Lane) -> list[Message]:
+        document = self.replica.document(lane)
+        pending: set[str] | None = self._changed.pop(lane, set()) if lane in self._watched else None
+        if lane not in self._watched:
+            self._watched.add(lane)
+            messages(document.doc).observe_deep(lambda events: self._note(lane, events))
+        named = messages(document.doc).keys() if pending is None else pending
+        found = []
+        for identifier in list(named):
+            message = read_message(document.doc, lane.owner, identifier)
+            if message is not None and self._take(message):
+                found.append(message)
+        return found
+
+    def _note(self, lane: Lane, events: list[Any]) -> None:
+        noted = self._changed.setdefault(lane, set())
+        assert noted is not None
+        for event in events:
+            noted.update([event.path[0]] if event.path else event.keys)
+
+    def _take(self, message: Message) -> bool:
+        """Two devices may use one id: each has its own message, for nobody may hide what another wrote."""
+        known = self._known.get((message.device, message.id))
+        if known == message:
+            return False
+        if known is None or known.place != message.place:
+            if known is not None:
+                self._order.remove(known.place)
+            insort(self._order, message.place)
+        self._known[message.device, message.id] = message
+        self._author.setdefault(message.id, message.device)
+        return True
+
+    def messages(self) -> list[Message]:
+        """All messages in the order shown."""
+        return [self._known[device, identifier] for _, device, identifier in self._order]
+
+    def message(self, identifier: str) -> Message | None:
+        """One message by its id."""
+        return self._known.get((self._author.get(identifier, b""), identifier))
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @property
+    def greatest_key(self) -> int:
+        """The greatest order key there is; 0 in an empty thread."""
+        return self._order[-1][0] if self._order else 0
+
+    def runs(self) -> dict[str, dict[str, Any]]:
+        """All runs by id, each with the device whose timeline it stands in."""
+        found: dict[str, dict[str, Any]] = {}
+        for lane, document in self.replica.lanes.items():
+            if lane.kind is LaneKind.TIMELINE:
+                for identifier, values in read_runs(document.doc).items():
+                    found.setdefault(identifier, {**values, "device": lane.owner})
+        return found
+
+    def meta(self) -> dict[str, Any]:
+        """Title, project and the like: the plain values of the shared document's `meta`."""
+        return shared_values(self.replica, "meta")
+
+
+def shared_values(replica: Replica, root: str) -> dict[str, Any]:
+    """The plain values of a root map of `shared`."""
+    found = replica.document(SHARED).doc.get(root, type=pycrdt.Map)
+    return {name: value for name, value in found.items() if not isinstance(value, BaseType)}
+
+
+def set_shared(doc: "pycrdt.Doc[Any]", root: str, values: dict[str, Any]) -> None:
+    """Set plain values in a root map of `shared`; None deletes."""
+    target = doc.get(root, type=pycrdt.Map)
+    for name, value in values.items():
+        if value is None:
+            if name in target:
+                del target[name]
+        elif target.get(name) != value:
+            target[name] = value
