@@ -5,7 +5,7 @@ Kept up to date lane by lane: after a receipt, `refresh` reads again only the me
 
 from bisect import insort
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pycrdt
 from pycrdt._base import BaseType
@@ -15,6 +15,13 @@ from crdt.permissions import Lane, LaneKind
 from crdt.replica import Replica
 
 SHARED = Lane(LaneKind.SHARED)
+
+
+class Change(NamedTuple):
+    """A message that is new (`before` is None) or different."""
+
+    before: Message | None
+    now: Message
 
 
 class Thread:
@@ -29,15 +36,15 @@ class Thread:
         self._watched: set[Lane] = set()
         self.refresh(list(replica.lanes))
 
-    def refresh(self, lanes: Iterable[Lane]) -> list[Message]:
+    def refresh(self, lanes: Iterable[Lane]) -> list[Change]:
         """Read what changed in these lanes. Returns the messages that are new or different, in order."""
-        changed: list[Message] = []
+        changed: list[Change] = []
         for lane in lanes:
             if lane.kind is LaneKind.TIMELINE:
                 changed += self._refresh_timeline(lane)
-        return sorted(changed, key=lambda message: message.place)
+        return sorted(changed, key=lambda change: change.now.place)
 
-    def _refresh_timeline(self, lane: Lane) -> list[Message]:
+    def _refresh_timeline(self, lane: Lane) -> list[Change]:
         document = self.replica.document(lane)
         pending: set[str] | None = self._changed.pop(lane, set()) if lane in self._watched else None
         if lane not in self._watched:
@@ -47,8 +54,10 @@ class Thread:
         found = []
         for identifier in list(named):
             message = read_message(document.doc, lane.owner, identifier)
-            if message is not None and self._take(message):
-                found.append(message)
+            before = self._known.get((lane.owner, identifier))
+            if message is not None and message != before:
+                self._take(message, before)
+                found.append(Change(before, message))
         return found
 
     def _note(self, lane: Lane, events: list[Any]) -> None:
@@ -57,18 +66,14 @@ class Thread:
         for event in events:
             noted.update([event.path[0]] if event.path else event.keys)
 
-    def _take(self, message: Message) -> bool:
+    def _take(self, message: Message, before: Message | None) -> None:
         """Two devices may use one id: each has its own message, for nobody may hide what another wrote."""
-        known = self._known.get((message.device, message.id))
-        if known == message:
-            return False
-        if known is None or known.place != message.place:
-            if known is not None:
-                self._order.remove(known.place)
+        if before is None or before.place != message.place:
+            if before is not None:
+                self._order.remove(before.place)
             insort(self._order, message.place)
         self._known[message.device, message.id] = message
         self._author.setdefault(message.id, message.device)
-        return True
 
     def messages(self) -> list[Message]:
         """All messages in the order shown."""
@@ -80,6 +85,11 @@ class Thread:
 
     def __len__(self) -> int:
         return len(self._order)
+
+    @property
+    def last(self) -> Message | None:
+        """The message that is shown last."""
+        return self._known[self._order[-1][1], self._order[-1][2]] if self._order else None
 
     @property
     def greatest_key(self) -> int:

@@ -1,0 +1,317 @@
+"""The identity's own affairs, in its account thread: device log, thread index, keys that devices share.
+
+The account thread is a thread like any other, private to the identity. Its `shared` document holds
+three maps of plain values, flat so that two devices' changes merge key by key: `index` (`<thread>/room`,
+`<thread>/state`, `<thread>/generation`), `keys` (`identity/<generation>`, `login/<generation>`, `recovery`,
+`room`) and `relays`. Everything another device needs to go on is in there, or reachable from it.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from crdt import errors, keys
+from crdt.author import Author
+from crdt.identity import DeviceKeys, DeviceLog, Root, SignedEntry
+from crdt.ids import DeviceId, IdentityId, SessionId, ThreadId, from_text, to_text
+from crdt.membership import Membership
+from crdt.permissions import LaneKind
+from crdt.replica import Receipt, Replica
+from crdt.stewardship import Birth, found, introduction
+from crdt.thread import SHARED, set_shared, shared_values
+from node import identity as identities
+from node.identity import Installation, Log
+from node.store import Batch, Store
+from node.threads import Draft, OpenThread, Threads
+
+Listener = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Where a thread syncs: the room's key, the certificates' generation, and whether it is in use."""
+
+    thread: ThreadId
+    key: keys.SigningKey
+    generation: int
+    state: str  # active | trashed | deleted
+
+
+@dataclass(slots=True)
+class Affairs:
+    """What the account thread says, read out after each of its changes."""
+
+    entries: list[SignedEntry] = field(default_factory=list)
+    log: DeviceLog = field(default_factory=lambda: DeviceLog(IdentityId(b"")))
+    identity_keys: dict[int, keys.AgreementKey] = field(default_factory=dict)
+    logins: dict[int, keys.SigningKey] = field(default_factory=dict)
+    recovery: bytes = b""
+    rooms: dict[ThreadId, Room] = field(default_factory=dict)
+    relays: dict[str, str] = field(default_factory=dict)  # URL → access key, or ""
+
+
+class Account:
+    """Who we are, as the rest of the node asks it. A `Pen` for `Threads`."""
+
+    def __init__(self, store: Store, device_name: str) -> None:
+        self.store = store
+        self.device_name = device_name
+        self.installation: Installation | None = None
+        self.affairs = Affairs()
+        self.listeners: list[Listener] = []
+        self._device: DeviceKeys | None = None
+        self._threads: Threads | None = None
+        self._birth = asyncio.Lock()
+
+    async def load(self, threads: Threads) -> None:
+        """Read what there is; without an identity there is nothing yet."""
+        self._threads = threads
+        threads.on_change.append(self._on_change)
+        self._set(await identities.load(self.store))
+        if self.installation is not None:
+            self._read((await threads.open(self.thread)).replica)
+
+    def _set(self, installation: Installation | None) -> None:
+        self.installation = installation
+        self._device = installation.device if installation else None
+
+    @property
+    def threads(self) -> Threads:
+        assert self._threads is not None, "load comes first"
+        return self._threads
+
+    @property
+    def exists(self) -> bool:
+        """Whether this installation is somebody yet."""
+        return self.installation is not None
+
+    @property
+    def thread(self) -> ThreadId:
+        """The account thread."""
+        return ThreadId(self._installed().account)
+
+    @property
+    def identity(self) -> IdentityId:
+        return IdentityId(self._installed().identity)
+
+    @property
+    def device(self) -> DeviceKeys:
+        self._installed()
+        assert self._device is not None
+        return self._device
+
+    @property
+    def is_revoked(self) -> bool:
+        """Whether another device has cut this one off."""
+        mine = self.affairs.log.devices.get(self.device.id) if self.exists else None
+        return mine is not None and mine.revoked
+
+    def _installed(self) -> Installation:
+        if self.installation is None:
+            raise errors.INTERNAL("There is no identity yet.")
+        return self.installation
+
+    # ---- what threads ask (Pen)
+
+    def author(self, session: SessionId) -> Author:
+
+        if self.is_revoked:
+            raise errors.DEVICE_REVOKED()
+        return Author(self.device, self.identity, session, os.urandom)
+
+    def own_keys(self) -> list[keys.AgreementKey]:
+        return [self.device.agreement, *self.affairs.identity_keys.values()]
+
+    def entries(self) -> Sequence[SignedEntry]:
+        return self.affairs.entries
+
+    def recipients(self, replica: Replica) -> list[bytes]:
+        membership = replica.membership
+        if membership.genesis is not None and membership.genesis.purpose == "account":
+            return [*(d.agreement for d in self.affairs.log.live()), self.affairs.recovery]
+        return [self._identity_key(identity, membership) for identity in membership.members()]
+
+    def _identity_key(self, identity: IdentityId, membership: Membership) -> bytes:
+        newest = (self.affairs.log if identity == self.identity else membership.logs[identity]).identity_key
+        if newest is None:
+            raise errors.WAITING_FOR_KEY()
+        return newest[1]
+
+    def name_of(self, device: DeviceId, replica: Replica) -> str:
+        """The device's name in its identity's log."""
+        identity = replica.membership.identity_of.get(device)
+        log = (
+            self.affairs.log if identity == self.identity else replica.membership.logs.get(identity or IdentityId(b""))
+        )
+        found = log.devices.get(device) if log else None
+        return found.name if found else "unknown"
+
+    # ---- birth
+
+    async def ensure(self) -> None:
+        """Make the identity, if there is none: with its first thread, or when a code is first shown."""
+        async with self._birth:
+            if self.installation is None:
+                await self._be_born()
+
+    async def _be_born(self) -> None:
+        now = self.threads.now_ms()
+        root_seed, device_seed = identities.new_seed(), identities.new_seed()
+        root, device = Root.from_seed(root_seed), DeviceKeys.from_seed(device_seed)
+        identity_key = keys.AgreementKey.from_secret(identities.new_seed())
+        log = Log(root.identity, [])
+        log.add_device(device, root.signing, self.device_name, identities.platform_name(), now)
+        log.add_identity_key(identity_key.public, 1, root.signing, now)
+        await self.begin(root, device, device_seed, log.entries, {"identity/1": identity_key.secret.hex()}, root_seed)
+
+    async def begin(
+        self,
+        root: Root,
+        device: DeviceKeys,
+        device_seed: bytes,
+        entries: list[SignedEntry],
+        shared_keys: dict[str, str],
+        root_seed: bytes | None,
+    ) -> None:
+        """Found the account thread of a new identity and become its first device."""
+
+        author = Author(device, root.identity, SessionId(os.urandom(16)), os.urandom)
+        recipients = [device.agreement.public, root.recovery.public]
+        birth = Birth("account", root.account_room.public, (), entries, recipients, self.threads.now_ms())
+        replica, commit = found(author, [device.agreement], birth)
+        installation = Installation(device_seed, root.identity, replica.thread, root_seed)
+        values = {
+            **shared_keys,
+            "login/1": identities.new_seed().hex(),
+            "recovery": root.recovery.public.hex(),
+            "room": root.account_room.seed.hex(),
+        }
+        self._set(installation)
+
+        def first(draft: Draft) -> None:
+            draft.commit(SHARED, lambda doc: set_shared(doc, "keys", values))
+            draft.batch.secrets[identities.NAME] = installation.encode()
+
+        try:
+            await self.threads.adopt(replica, commit, first)
+        except BaseException:
+            self._set(None)
+            raise
+        self._read(replica)
+
+    # ---- reading
+
+    def _on_change(self, opened: OpenThread, receipts: list[Receipt]) -> None:
+        if self.exists and opened.id == self.thread and receipts:
+            self._read(opened.replica)
+
+    def _read(self, replica: Replica) -> None:
+        membership = replica.membership
+        shared = shared_values(replica, "keys")
+        affairs = Affairs(
+            entries=membership.entries.get(self.identity, []),
+            log=membership.logs.get(self.identity, DeviceLog(self.identity)),
+            identity_keys={n: keys.AgreementKey.from_secret(s) for n, s in _numbered(shared, "identity/")},
+            logins={n: keys.SigningKey.from_seed(s) for n, s in _numbered(shared, "login/")},
+            recovery=_secret(shared.get("recovery")) or b"",
+            relays={url: key for url, key in shared_values(replica, "relays").items() if isinstance(key, str)},
+        )
+        room_seed = _secret(shared.get("room"))
+        if room_seed:
+            generation = _count(shared.get("room_generation"))
+            affairs.rooms[self.thread] = Room(self.thread, keys.SigningKey.from_seed(room_seed), generation, "active")
+        _read_index(shared_values(replica, "index"), affairs)
+        learned = affairs.identity_keys.keys() - self.affairs.identity_keys.keys()
+        self.affairs = affairs
+        if learned:
+            self._hand_out_keys(replica)
+        for listener in self.listeners:
+            listener()
+
+    def _hand_out_keys(self, account: Replica) -> None:
+        """Threads in memory were opened without the new identity key: let them be opened anew."""
+        for thread in list(self.affairs.rooms):
+            if thread != account.thread:
+                self.threads.forget(thread)
+
+    @property
+    def login(self) -> keys.SigningKey:
+        """The login key for relays; the newest."""
+        return self.affairs.logins[max(self.affairs.logins)]
+
+    def room_of(self, thread: ThreadId) -> Room | None:
+        """Where a thread syncs, if we know."""
+        return self.affairs.rooms.get(thread)
+
+    # ---- writing
+
+    async def put(self, root: str, values: dict[str, object]) -> None:
+        """Set values in one of the account's maps; None deletes. Durable when it returns."""
+        async with self.threads.change(self.thread) as draft:
+            draft.commit(SHARED, lambda doc: set_shared(doc, root, values))
+
+    async def add_thread(self, thread: ThreadId, room: keys.SigningKey) -> None:
+        """Enter a thread into the index, so that the other devices find it."""
+        await self.put("index", {f"{to_text(thread)}/room": room.seed.hex()})
+
+    async def set_state(self, thread: ThreadId, state: str | None) -> None:
+        """Mark a thread as trashed or deleted, or (None) as neither."""
+        await self.put("index", {f"{to_text(thread)}/state": state})
+
+    async def extend_log(self, entries: Sequence[SignedEntry]) -> None:
+        """Publish device log entries in the account thread."""
+        async with self.threads.change(self.thread) as draft:
+            draft.record(LaneKind.CONTROL, introduction(list(entries)))
+
+    def log(self) -> Log:
+        """Our device log, to be written on."""
+        return Log(self.identity, list(self.affairs.entries))
+
+    async def forget_root(self) -> None:
+        """Erase the root's seed: the words are written down."""
+
+        confirmed = msgspec.structs.replace(self._installed(), root_seed=None)
+        await self.store.write(Batch(secrets={identities.NAME: confirmed.encode()}))
+        self._set(confirmed)
+
+
+def _read_index(index: dict[str, object], affairs: Affairs) -> None:
+    for name, value in index.items():
+        text, _, what = name.partition("/")
+        seed = _secret(value) if what == "room" else None
+        if seed is None:
+            continue
+        try:
+            thread = ThreadId(from_text(text))
+        except errors.PeerFault:
+            continue
+        generation = _count(index.get(f"{text}/generation"))
+        state = index.get(f"{text}/state")
+        known = state if isinstance(state, str) else "active"
+        affairs.rooms[thread] = Room(thread, keys.SigningKey.from_seed(seed), generation, known)
+
+
+def _numbered(values: dict[str, object], prefix: str) -> list[tuple[int, bytes]]:
+    found = []
+    for name, value in values.items():
+        secret = _secret(value)
+        if name.startswith(prefix) and name[len(prefix) :].isdecimal() and secret:
+            found.append((int(name[len(prefix) :]), secret))
+    return sorted(found)
+
+
+def _secret(value: object) -> bytes | None:
+    """32 bytes in hex, or None for anything else."""
+    if not isinstance(value, str) or len(value) != 2 * keys.KEY_BYTES:
+        return None
+    try:
+        return bytes.fromhex(value)
+    except ValueError:
+        return None
+
+
+def _count(value: object) -> int:
+    return int(value) if isinstance(value, int | float) and 0 <= value < 2**31 else 0

@@ -1,0 +1,94 @@
+"""The node, put together: what is built, in which order it starts, and the same backwards.
+
+Everything is made here and handed what it needs; nothing below reaches back up. The API's socket comes
+last, so that whoever reaches it finds a node that is ready.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import Mapping
+
+from node import config, keychain, logs
+from node.account import Account
+from node.api.server import Handler, Server
+from node.bus import Bus
+from node.handlers.events import EventHandlers
+from node.handlers.system import SystemHandlers
+from node.handlers.threads import ThreadHandlers
+from node.home import Home
+from node.identity import device_name
+from node.library import Library
+from node.store import Store
+from node.threads import Threads
+
+log = logging.getLogger(__name__)
+
+
+class Daemon:
+    """One node of one home. `run` returns when it was asked to stop."""
+
+    def __init__(self, home: Home, environ: Mapping[str, str] = os.environ) -> None:
+        self._home = home
+        self._environ = environ
+        self._settings = config.load(home.config_file, environ)
+
+    async def run(self) -> None:
+        """Start, serve until told to stop, stop. Raises what keeps it from starting."""
+        logs.configure(self._home.log_file, self._settings.text("node.log_level"))
+        async with contextlib.AsyncExitStack() as stack:
+            system = await self._start(stack)
+            system.state = "ready"
+            log.info("ready")
+            self._stop_on_signals(system.stop_asked)
+            await system.stop_asked.wait()
+            log.info("stopping")
+
+    async def _start(self, stack: contextlib.AsyncExitStack) -> SystemHandlers:
+        home = self._home
+        installation = await asyncio.to_thread(keychain.unlock, home.data, home.database, self._environ)
+        store = await Store.open(home.database, installation.key)
+        stack.push_async_callback(store.close)
+        bus = Bus()
+        stack.callback(bus.close)
+        account = Account(store, device_name(self._settings.text("node.device_name")))
+        threads = Threads(store, bus, account)
+        await account.load(threads)
+        library = Library(store, account)
+
+        system = SystemHandlers(home, installation, account, library, lambda: "saved here")
+        threading = ThreadHandlers(store, account, threads, library, lambda _: "saved here")
+        events = EventHandlers(store, bus, library)
+        server = Server(_routes(system, threading, events), home.socket)
+        await server.start()
+        stack.push_async_callback(server.stop)
+        return system
+
+    def _stop_on_signals(self, stop: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, stop.set)
+
+
+def _routes(system: SystemHandlers, threads: ThreadHandlers, events: EventHandlers) -> dict[str, Handler]:
+    """Operation → handler: the one place where the two names meet."""
+    return {
+        "status": system.status,
+        "node.stop": system.stop,
+        "config.get": system.config_get,
+        "config.set": system.config_set,
+        "identity.whoami": system.whoami,
+        "events.watch": events.watch,
+        "thread.create": threads.create,
+        "thread.list": threads.list,
+        "thread.show": threads.show,
+        "thread.rename": threads.rename,
+        "thread.trash": threads.trash,
+        "thread.restore": threads.restore,
+        "thread.delete": threads.delete,
+        "thread.export": threads.export,
+        "search": threads.search,
+        "message.say": threads.say,
+    }

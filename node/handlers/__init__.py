@@ -1,0 +1,1 @@
+"""What the node does for each operation of its API, one file per group of the table."""

@@ -1,0 +1,352 @@
+"""The only writer of threads: commands and received frames become stored changes here.
+
+Every change takes the same way: into the replica, with its frames, events and summary into the store in
+one transaction, and only then onto the bus. If storing fails the replica is thrown away, for it is ahead
+of the disk; the next use makes it anew from what is stored, with a new session.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import pycrdt
+
+from crdt import errors, keys, wire
+from crdt.author import Author
+from crdt.errors import PeerFault
+from crdt.identity import SignedEntry
+from crdt.ids import DeviceId, IdentityId, RoomId, SessionId, ThreadId, to_text
+from crdt.permissions import GOVERNANCE, Lane, LaneKind, Role
+from crdt.records import Action
+from crdt.replica import Commit, Receipt, Replica, Status
+from crdt.stewardship import introduction, rotate
+from crdt.thread import SHARED, Thread
+from node import happenings
+from node.bus import Bus
+from node.store import LOCAL, Answer, Batch, FrameStatus, NewEvent, NewFrame, RoomProgress, Store, Summary, Text
+from node.summary import encode_summary, summarise
+
+MAX_OPEN: Final = 64  # replicas kept in memory
+UNOPENED_LANE: Final = 255  # in the store: a frame whose key wasn't here when it came
+LOAD_SLICE: Final = 200  # frames between two turns of the event loop while a thread is loaded
+log = logging.getLogger(__name__)
+
+
+class Pen(Protocol):
+    """Whose device this is, as far as threads need to know it."""
+
+    def author(self, session: SessionId) -> Author:
+        """The device's keys under a session. Raises DEVICE_REVOKED."""
+
+    def own_keys(self) -> list[keys.AgreementKey]:
+        """Every key that content keys may be wrapped to for us."""
+
+    def entries(self) -> Sequence[SignedEntry]:
+        """Our identity's device log."""
+
+    def recipients(self, replica: Replica) -> list[bytes]:
+        """Whom a fresh content key of that thread is wrapped to."""
+
+    def name_of(self, device: DeviceId, replica: Replica) -> str:
+        """What to call the author of a message."""
+
+
+class OpenThread:
+    """A thread in memory. `lock` orders changes; reading needs none, for no change awaits in the middle."""
+
+    def __init__(self, replica: Replica) -> None:
+        self.replica = replica
+        self.view = Thread(replica)
+        self.lock = asyncio.Lock()
+
+    @property
+    def id(self) -> ThreadId:
+        return self.replica.thread
+
+
+@dataclass(slots=True)
+class Draft:
+    """The changes of one command, stored together when its block ends."""
+
+    thread: OpenThread
+    pen: Pen
+    frames: list[tuple[bytes, Receipt]] = field(default_factory=list)
+    batch: Batch = field(default_factory=Batch)
+    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def commit(self, lane: Lane, change: Callable[["pycrdt.Doc[Any]"], None]) -> None:
+        """Change a document. Raises READ_ONLY or WAITING_FOR_KEY before anything is changed."""
+        self._prepare()
+        self._keep(self.thread.replica.commit(lane, change))
+
+    def record(self, kind: LaneKind, actions: Sequence[Action], outside: bytes = b"") -> bytes:
+        """Write a governance record; its envelope's id."""
+        commit = self.thread.replica.commit_record(kind, actions, outside)
+        self._keep(commit)
+        assert commit.receipt.envelope is not None
+        return commit.receipt.envelope.id
+
+    def rotate(self, because: Sequence[Action] = ()) -> None:
+        """Hand out a fresh content key, in one record with what makes it necessary."""
+        replica = self.thread.replica
+        assert replica.author is not None
+        self._keep(rotate(replica, replica.author, self.pen.recipients(replica), because))
+
+    def keep(self, commit: Commit) -> None:
+        """A frame that was made elsewhere, such as a founding."""
+        self._keep(commit)
+
+    @property
+    def timeline(self) -> Lane:
+        """This device's own timeline."""
+        assert self.thread.replica.author is not None
+        return Lane(LaneKind.TIMELINE, self.thread.replica.author.device.id)
+
+    def _prepare(self) -> None:
+        """A device shows whose it is before its first change; an owner replaces a key that is no longer safe."""
+        replica = self.thread.replica
+        if not replica.is_introduced:
+            self.record(LaneKind.IDENTITY, introduction(self.pen.entries()))
+        if replica.role() is Role.OWNER:
+            try:
+                replica.writing_epoch()
+            except errors.OpenSeshError:
+                self.rotate()
+
+    def _keep(self, commit: Commit | None) -> None:
+        if commit is not None:
+            self.frames.append((commit.frame, commit.receipt))
+
+
+class Threads:
+    """All threads of this device."""
+
+    def __init__(self, store: Store, bus: Bus, pen: Pen, now_ms: Callable[[], int] | None = None) -> None:
+        self.store = store
+        self.bus = bus
+        self.pen = pen
+        self.now_ms = now_ms or (lambda: time.time_ns() // 1_000_000)
+        self._open: OrderedDict[bytes, OpenThread] = OrderedDict()
+        self._loading: dict[bytes, asyncio.Task[OpenThread]] = {}
+        self.on_change: list[Callable[[OpenThread, list[Receipt]], None]] = []
+
+    # ---- reading
+
+    async def open(self, thread: ThreadId) -> OpenThread:
+        """The thread, from memory or from the store. Raises THREAD_NOT_FOUND."""
+        found = self._open.get(thread)
+        if found is not None:
+            self._open.move_to_end(thread)
+            return found
+        if thread not in self._loading:
+            task = asyncio.create_task(self._load(thread), name="load thread")
+            self._loading[thread] = task
+            task.add_done_callback(lambda _: self._loading.pop(thread, None))
+        return await asyncio.shield(self._loading[thread])
+
+    async def _load(self, thread: ThreadId) -> OpenThread:
+        replica = Replica(thread, self.pen.own_keys(), self._author())
+        stored = [f async for f in self.store.stream_frames(thread) if f.status < FrameStatus.REFUSED]
+        if not stored:
+            raise errors.THREAD_NOT_FOUND()
+        # The membership first: then everything else is decided once, when it comes.
+        stored.sort(key=lambda f: (f.lane not in GOVERNANCE, f.lane, f.row))
+        for number, frame in enumerate(stored):
+            try:
+                replica.receive(frame.frame, verify=False)
+            except PeerFault as fault:
+                log.warning("a stored frame of %s is not accepted: %s", to_text(thread)[:8], fault.reason)
+            if number % LOAD_SLICE == 0:
+                await asyncio.sleep(0)
+        return self._remember(OpenThread(replica))
+
+    def _remember(self, opened: OpenThread) -> OpenThread:
+        self._open[opened.id] = opened
+        self._open.move_to_end(opened.id)
+        idle = (key for key, each in self._open.items() if not each.lock.locked() and each is not opened)
+        if len(self._open) > MAX_OPEN and (oldest := next(idle, None)) is not None:
+            del self._open[oldest]
+        return opened
+
+    def _author(self) -> Author:
+        return self.pen.author(SessionId(os.urandom(16)))
+
+    def forget(self, thread: bytes) -> None:
+        """Let go of the copy in memory; the next use reads the store."""
+        self._open.pop(thread, None)
+
+    # ---- writing
+
+    @contextlib.asynccontextmanager
+    async def change(self, thread: ThreadId, answer: Answer | None = None) -> AsyncIterator[Draft]:
+        """A block that changes one thread; what it committed is durable when the block has ended.
+
+        Raises what `open` raises, `DuplicateRequest`, and DISK_FULL; nothing is changed then.
+        """
+        async with self._held(lambda: self.open(thread)) as opened:
+            draft = Draft(opened, self.pen)
+            draft.batch.answer = answer
+            try:
+                yield draft
+                await self._store(draft, LOCAL)
+            except BaseException:
+                if draft.frames:
+                    self.forget(thread)
+                raise
+
+    @contextlib.asynccontextmanager
+    async def _held(self, get: Callable[[], Awaitable[OpenThread]]) -> AsyncIterator[OpenThread]:
+        """The thread, locked, and surely the copy that others will get as well."""
+        while True:
+            opened = await get()
+            async with opened.lock:
+                if self._open.get(opened.id) is opened:
+                    yield opened
+                    return
+
+    async def adopt(
+        self, replica: Replica, commit: Commit, change: Callable[[Draft], None] | None = None
+    ) -> OpenThread:
+        """Take in a thread that was just founded, with its first changes."""
+        opened = OpenThread(replica)
+        async with opened.lock:
+            draft = Draft(opened, self.pen)
+            draft.keep(commit)
+            if change is not None:
+                change(draft)
+            draft.events.append(("thread.created", {}))
+            await self._store(draft, LOCAL)
+        return self._remember(opened)
+
+    # ---- receiving
+
+    async def receive(
+        self, thread: ThreadId, frames: Sequence[bytes], origin: int, progress: RoomProgress | None = None
+    ) -> int:
+        """Take in frames from a relay or another device, and how far its cursor is then. Returns how many were new.
+
+        Damaged and forged frames are left out, and logged; the others are stored before this returns.
+        """
+        hashes = [wire.frame_hash(frame) for frame in frames]
+        known = await self.store.known_hashes(thread, hashes)
+        fresh = {h: f for h, f in zip(hashes, frames, strict=True) if h not in known}
+        if not fresh:
+            if progress is not None:
+                await self.store.write(Batch(progress=[progress]))
+            return 0
+        async with self._held(lambda: self._open_or_begin(thread)) as opened:
+            draft = Draft(opened, self.pen)
+            if progress is not None:
+                draft.batch.progress.append(progress)
+            try:
+                for number, frame in enumerate(fresh.values()):
+                    self._take(draft, frame)
+                    if number % LOAD_SLICE == LOAD_SLICE - 1:
+                        await asyncio.sleep(0)
+                await self._store(draft, origin)
+            except BaseException:
+                self.forget(thread)
+                raise
+            if opened.replica.stale:
+                self.forget(thread)
+        if opened.replica.stale:
+            await self._rebuilt(thread)
+        return len(fresh)
+
+    async def _open_or_begin(self, thread: ThreadId) -> OpenThread:
+        try:
+            return await self.open(thread)
+        except errors.OpenSeshError as error:
+            if error.kind is not errors.THREAD_NOT_FOUND:
+                raise
+        return self._remember(OpenThread(Replica(thread, self.pen.own_keys(), self._author())))
+
+    def _take(self, draft: Draft, frame: bytes) -> None:
+        try:
+            receipt = draft.thread.replica.receive(frame)
+        except PeerFault as fault:
+            log.warning("a frame of %s is refused: %s", to_text(draft.thread.id)[:8], fault.reason)
+            return
+        for identifier, reason in receipt.refused:
+            log.warning(
+                "an envelope of %s is refused: %s (%s)", to_text(draft.thread.id)[:8], reason, identifier.hex()[:8]
+            )
+        if receipt.status is not Status.KNOWN:
+            draft.frames.append((frame, receipt))
+
+    async def _rebuilt(self, thread: ThreadId) -> None:
+        """A cut took something back: tell watchers to read the thread again."""
+        async with self.change(thread) as draft:
+            draft.events.append(("thread.rebuilt", {}))
+
+    # ---- storing
+
+    async def _store(self, draft: Draft, origin: int) -> None:
+        """Everything a draft holds in one transaction; then, and only then, tell."""
+        opened, batch = draft.thread, draft.batch
+        batch.frames = [_new_frame(opened.id, frame, receipt, origin) for frame, receipt in draft.frames]
+        receipts = [receipt for _, receipt in draft.frames]
+        lanes = {lane for receipt in receipts for lane in receipt.lanes}
+        draft.events += self._tell(opened, lanes, batch)
+        genesis = opened.replica.membership.genesis
+        if genesis is not None and genesis.purpose == "account":
+            draft.events.clear()  # of the identity's own affairs nobody is told as of a thread
+        batch.events = [NewEvent(opened.id, happenings.pack(*event)) for event in draft.events]
+        if genesis is not None and (receipts or draft.events):
+            batch.summaries.append(Summary(opened.id, RoomId(genesis.room), encode_summary(summarise(opened.view))))
+        if not (batch.frames or batch.events or batch.progress or batch.answer or batch.checkpoints or batch.settings):
+            return
+        written = await self.store.write(batch)
+        for cursor, (type, data) in zip(written.cursors, draft.events, strict=True):
+            self.bus.publish(happenings.Happening(cursor=cursor, type=type, thread=to_text(opened.id), data=data))
+        for listener in self.on_change:
+            listener(opened, receipts)
+
+    async def announce(self, type: str, thread: ThreadId | None, data: dict[str, Any] | None = None) -> None:
+        """Store an event that comes with no change of a thread, and tell it."""
+        particulars = data or {}
+        named = thread or b""
+        written = await self.store.write(Batch(events=[NewEvent(named, happenings.pack(type, particulars))]))
+        name = to_text(thread) if thread else None
+        self.bus.publish(happenings.Happening(cursor=written.cursors[0], type=type, thread=name, data=particulars))
+
+    def _tell(self, opened: OpenThread, lanes: Iterable[Lane], batch: Batch) -> list[tuple[str, dict[str, Any]]]:
+        events = []
+        for change in opened.view.refresh(lanes):
+            events.append(happenings.of_message(change, self.author_of(opened, change.now.device)))
+            if change.now.state != "streaming":
+                batch.texts.append(Text(opened.id, change.now.id, change.now.text))
+        if SHARED in lanes:
+            meta = opened.view.meta()
+            events.append(("thread.changed", {name: meta.get(name) for name in ("title", "project")}))
+        return events
+
+    def author_of(self, opened: OpenThread, device: bytes) -> dict[str, Any]:
+        """Who wrote something, in the API's shape."""
+        identity = opened.replica.membership.identity_of.get(DeviceId(device), IdentityId(b""))
+        name = self.pen.name_of(DeviceId(device), opened.replica)
+        return {"identity": to_text(identity), "device": to_text(device), "name": name}
+
+
+def _new_frame(thread: ThreadId, frame: bytes, receipt: Receipt, origin: int) -> NewFrame:
+    frame_hash = wire.frame_hash(frame)
+    if receipt.envelope is None:
+        return NewFrame(thread, frame_hash, UNOPENED_LANE, b"", b"", 0, frame, frame_hash, origin, FrameStatus.HELD)
+    header = receipt.envelope.header
+    return NewFrame(
+        thread=thread,
+        envelope=receipt.envelope.id,
+        lane=header.kind,
+        owner=header.device,
+        session=header.session,
+        sequence=header.sequence,
+        frame=frame,
+        hash=frame_hash,
+        origin=origin,
+    )
