@@ -11,7 +11,7 @@ from crdt import keys
 from crdt.author import Author, Randomness
 from crdt.epochs import Epoch
 from crdt.frames import MAX_BACK, make_outside
-from crdt.identity import SignedEntry
+from crdt.identity import Root, SignedEntry
 from crdt.ids import DeviceId, IdentityId, ThreadId
 from crdt.membership import Membership
 from crdt.permissions import GOVERNANCE, LaneKind, Role, may_write
@@ -36,7 +36,11 @@ CONTENT = tuple(kind for kind in LaneKind if kind not in GOVERNANCE)
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """What a new thread starts with. `recipients` are the X25519 keys its first content key is wrapped to."""
+    """What a new thread starts with. `recipients` are the X25519 keys its first content key is wrapped to.
+
+    Owner, room, time and `salt` make the thread's id: random for a thread; for an account all of them
+    follow from the root, so that the recovery words alone lead back to it.
+    """
 
     purpose: str  # "thread" or "account"
     room: bytes
@@ -44,11 +48,22 @@ class Birth:
     entries: Sequence[SignedEntry]
     recipients: list[bytes]
     created_ms: int
+    salt: bytes
+
+
+def genesis_of(owner: IdentityId, birth: Birth) -> Genesis:
+    """The record whose hash is the thread's id."""
+    return Genesis(owner, birth.purpose, birth.room, birth.salt, birth.created_ms)
+
+
+def account_birth(root: Root, entries: Sequence[SignedEntry], recipients: list[bytes]) -> Birth:
+    """An identity's account thread."""
+    return Birth("account", root.account_room.public, (), entries, recipients, 0, bytes(32))
 
 
 def found(author: Author, own_keys: Iterable[keys.AgreementKey], birth: Birth) -> tuple[Replica, Commit]:
     """A new thread owned by the author's identity, and the frame of its first record."""
-    genesis = Genesis(author.identity, birth.purpose, birth.room, author.random(32), birth.created_ms)
+    genesis = genesis_of(author.identity, birth)
     thread = thread_id(genesis)
     replica = Replica(thread, own_keys, author)
     key = author.random(keys.KEY_BYTES)

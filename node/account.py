@@ -15,19 +15,21 @@ import msgspec
 
 from crdt import errors, keys
 from crdt.author import Author
-from crdt.identity import DeviceKeys, DeviceLog, Root, SignedEntry
+from crdt.identity import DeviceKeys, DeviceLog, Root, SignedEntry, fold_log
 from crdt.ids import DeviceId, IdentityId, SessionId, ThreadId, from_text, to_text
 from crdt.membership import Membership
 from crdt.permissions import LaneKind
 from crdt.replica import Receipt, Replica
-from crdt.stewardship import Birth, found, introduction
+from crdt.stewardship import account_birth, found, introduction
 from crdt.thread import SHARED, set_shared, shared_values
 from node import identity as identities
+from node.bundle import Bundle, decode_bundle
 from node.identity import Installation, Log
 from node.store import Batch, Store
 from node.threads import Draft, OpenThread, Threads
 
 Listener = Callable[[], None]
+BUNDLE = "bundle"  # the secret that a joining device was given, kept until its account thread is here
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,31 @@ class Account:
         threads.on_change.append(self._on_change)
         self._set(await identities.load(self.store))
         if self.installation is not None:
-            self._read((await threads.open(self.thread)).replica)
+            await self._read_stored()
+
+    async def _read_stored(self) -> None:
+        """What the account thread says; until it has come to a device that just joined, what it was given."""
+        given = await self.store.secret(BUNDLE)
+        if given is not None:
+            self._take(decode_bundle(given))
+        try:
+            opened = await self.threads.open(self.thread)
+        except errors.OpenSeshError as error:
+            if given is None or error.kind is not errors.THREAD_NOT_FOUND:
+                raise
+            return
+        self._read(opened.replica)
+
+    def _take(self, bundle: Bundle) -> None:
+        """Stand on what the device that let us in gave us."""
+        room = Room(self.thread, keys.SigningKey.from_seed(bundle.room_seed), bundle.generation, "active")
+        self.affairs = Affairs(
+            entries=list(bundle.entries),
+            log=fold_log(self.identity, bundle.entries),
+            logins={0: keys.SigningKey.from_seed(bundle.login_seed)},
+            rooms={self.thread: room},
+            relays=dict(bundle.relays),
+        )
 
     def _set(self, installation: Installation | None) -> None:
         self.installation = installation
@@ -123,7 +149,8 @@ class Account:
         return Author(self.device, self.identity, session, os.urandom)
 
     def own_keys(self) -> list[keys.AgreementKey]:
-        return [self.device.agreement, *self.affairs.identity_keys.values()]
+        former = [keys.AgreementKey.from_secret(secret) for secret in self._installed().former]
+        return [self.device.agreement, *self.affairs.identity_keys.values(), *former]
 
     def entries(self) -> Sequence[SignedEntry]:
         return self.affairs.entries
@@ -139,6 +166,10 @@ class Account:
         if newest is None:
             raise errors.WAITING_FOR_KEY()
         return newest[1]
+
+    def newest_identity_key(self) -> bytes:
+        """The public half of our own, to wrap content keys to."""
+        return self.affairs.identity_keys[max(self.affairs.identity_keys)].public
 
     def name_of(self, device: DeviceId, replica: Replica) -> str:
         """The device's name in its identity's log."""
@@ -180,7 +211,7 @@ class Account:
 
         author = Author(device, root.identity, SessionId(os.urandom(16)), os.urandom)
         recipients = [device.agreement.public, root.recovery.public]
-        birth = Birth("account", root.account_room.public, (), entries, recipients, self.threads.now_ms())
+        birth = account_birth(root, entries, recipients)
         replica, commit = found(author, [device.agreement], birth)
         installation = Installation(device_seed, root.identity, replica.thread, root_seed)
         values = {
@@ -201,6 +232,56 @@ class Account:
             self._set(None)
             raise
         self._read(replica)
+
+    # ---- joining another identity
+
+    async def former_keys(self) -> tuple[bytes, ...]:
+        """The X25519 secrets with which this device reads what it has until now."""
+        if self.installation is None:
+            return ()
+        return tuple(key.secret for key in self.own_keys())
+
+    async def join(self, installation: Installation, bundle: Bundle) -> None:
+        """Become a device of another identity. What it knows of its account comes by sync."""
+        secrets: dict[str, bytes | None] = {
+            identities.NAME: installation.encode(),
+            BUNDLE: msgspec.msgpack.encode(bundle),
+        }
+        await self.store.write(Batch(secrets=secrets))
+        for thread in list(self.affairs.rooms):
+            self.threads.forget(thread)
+        self._set(installation)
+        self._take(bundle)
+        self._tell()
+
+    async def reread(self) -> None:
+        """Read the account thread as this device sees it now."""
+        self._read((await self.threads.open(self.thread)).replica)
+
+    async def settled(self) -> None:
+        """Wait until the account thread has come far enough to know this device."""
+        known = asyncio.Event()
+
+        def look() -> None:
+            if self.device.id in self.affairs.log.devices and self.affairs.identity_keys:
+                known.set()
+
+        self.listeners.append(look)
+        try:
+            look()
+            await known.wait()
+        finally:
+            self.listeners.remove(look)
+
+    async def admit_device(self, entries: Sequence[SignedEntry], agreement: bytes) -> None:
+        """Enter a new device, with a fresh account key that is wrapped to it too."""
+        async with self.threads.change(self.thread) as draft:
+            recipients = [*self.recipients(draft.thread.replica), agreement]
+            draft.rotate(introduction(list(entries)), recipients)
+
+    def root(self) -> Root | None:
+        """The root, while the words are not confirmed."""
+        return self._installed().root
 
     # ---- reading
 
@@ -228,7 +309,10 @@ class Account:
         self.affairs = affairs
         if learned:
             self._hand_out_keys(replica)
-        for listener in self.listeners:
+        self._tell()
+
+    def _tell(self) -> None:
+        for listener in tuple(self.listeners):
             listener()
 
     def _hand_out_keys(self, account: Replica) -> None:

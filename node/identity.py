@@ -20,12 +20,17 @@ NAME = "identity"
 
 
 class Installation(msgspec.Struct, frozen=True):
-    """The secret as it is stored. `account` is the id of the identity's account thread."""
+    """The secret as it is stored. `account` is the id of the identity's account thread.
+
+    `former` are X25519 secrets of the identity this device had before it was paired: what its threads'
+    earlier keys were wrapped to.
+    """
 
     device_seed: bytes
     identity: bytes
     account: bytes
     root_seed: bytes | None = None
+    former: tuple[bytes, ...] = ()
 
     def __repr__(self) -> str:
         return f"Installation(identity={self.identity.hex()[:16]}…)"

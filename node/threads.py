@@ -92,11 +92,11 @@ class Draft:
         assert commit.receipt.envelope is not None
         return commit.receipt.envelope.id
 
-    def rotate(self, because: Sequence[Action] = ()) -> None:
+    def rotate(self, because: Sequence[Action] = (), recipients: list[bytes] | None = None) -> None:
         """Hand out a fresh content key, in one record with what makes it necessary."""
         replica = self.thread.replica
         assert replica.author is not None
-        self._keep(rotate(replica, replica.author, self.pen.recipients(replica), because))
+        self._keep(rotate(replica, replica.author, recipients or self.pen.recipients(replica), because))
 
     def keep(self, commit: Commit) -> None:
         """A frame that was made elsewhere, such as a founding."""

@@ -49,9 +49,9 @@ class ThreadHandlers:
         account = self._account
         author: Author = account.author(SessionId(os.urandom(16)))
         room = keys.SigningKey.from_seed(os.urandom(keys.KEY_BYTES))
-        newest = account.affairs.identity_keys[max(account.affairs.identity_keys)]
         relays = tuple(account.affairs.relays)[:8]
-        birth = Birth("thread", room.public, relays, account.entries(), [newest.public], self._threads.now_ms())
+        readers, now = [account.newest_identity_key()], self._threads.now_ms()
+        birth = Birth("thread", room.public, relays, account.entries(), readers, now, author.random(32))
         replica, commit = found(author, account.own_keys(), birth)
         # The index first: a crash in between leaves an entry without a thread, never a thread that can't sync.
         await account.add_thread(replica.thread, room)

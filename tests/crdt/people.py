@@ -75,7 +75,7 @@ class Person:
 
     def found(self, session: int = 0) -> "Desk":
         """A new thread of this person's, on their laptop."""
-        birth = Birth("thread", bytes(32), (), self.entries, [self.identity_key.public], 0)
+        birth = Birth("thread", bytes(32), (), self.entries, [self.identity_key.public], 0, bytes(32))
         replica, commit = found(self.author("laptop", session), [self.identity_key], birth)
         return Desk(replica, [commit.frame])
 
