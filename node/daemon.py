@@ -16,13 +16,18 @@ from node.account import Account
 from node.api.server import Handler, Server
 from node.bus import Bus
 from node.handlers.events import EventHandlers
+from node.handlers.identity import IdentityHandlers
+from node.handlers.sync import SyncHandlers
 from node.handlers.system import SystemHandlers
 from node.handlers.threads import ThreadHandlers
 from node.home import Home
 from node.identity import device_name
 from node.library import Library
+from node.recovery import Recovery
 from node.store import Store
+from node.synchronizer import Synchronizer
 from node.threads import Threads
+from node.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +63,21 @@ class Daemon:
         await account.load(threads)
         library = Library(store, account)
 
-        system = SystemHandlers(home, installation, account, library, lambda: "saved here")
-        threading = ThreadHandlers(store, account, threads, library, lambda _: "saved here")
+        synchronizer = Synchronizer(account, threads)
+        recovery = Recovery(account, threads, synchronizer)
+
+        system = SystemHandlers(home, installation, account, library, synchronizer.overall)
+        threading = ThreadHandlers(store, account, threads, library, synchronizer.words)
+        people = IdentityHandlers(account, threads, recovery, None, lambda _: False)
         events = EventHandlers(store, bus, library)
-        server = Server(_routes(system, threading, events), home.socket)
+        syncing = SyncHandlers(synchronizer, library)
+
+        await synchronizer.start()
+        stack.push_async_callback(synchronizer.close)
+        upkeep = Upkeep(account, [people.finish_transfers, people.enforce_revocations, threading.forget_deleted])
+        upkeep.start()
+        stack.push_async_callback(upkeep.close)
+        server = Server(_routes(system, threading, people, syncing, events), home.socket)
         await server.start()
         stack.push_async_callback(server.stop)
         return system
@@ -72,14 +88,19 @@ class Daemon:
             loop.add_signal_handler(number, stop.set)
 
 
-def _routes(system: SystemHandlers, threads: ThreadHandlers, events: EventHandlers) -> dict[str, Handler]:
+def _routes(
+    system: SystemHandlers,
+    threads: ThreadHandlers,
+    people: IdentityHandlers,
+    sync: SyncHandlers,
+    events: EventHandlers,
+) -> dict[str, Handler]:
     """Operation → handler: the one place where the two names meet."""
     return {
         "status": system.status,
         "node.stop": system.stop,
         "config.get": system.config_get,
         "config.set": system.config_set,
-        "identity.whoami": system.whoami,
         "events.watch": events.watch,
         "thread.create": threads.create,
         "thread.list": threads.list,
@@ -91,4 +112,21 @@ def _routes(system: SystemHandlers, threads: ThreadHandlers, events: EventHandle
         "thread.export": threads.export,
         "search": threads.search,
         "message.say": threads.say,
+        "identity.whoami": system.whoami,
+        "pair.show": people.pair_show,
+        "pair.confirm": people.pair_confirm,
+        "pair.join": people.pair_join,
+        "device.list": people.device_list,
+        "device.rename": people.device_rename,
+        "device.revoke": people.device_revoke,
+        "recovery.show": people.recovery_show,
+        "recovery.confirm": people.recovery_confirm,
+        "recovery.restore": people.recovery_restore,
+        "sync.status": sync.status,
+        "sync.enable": sync.enable,
+        "sync.disable": sync.disable,
+        "sync.connect": sync.connect,
+        "sync.disconnect": sync.disconnect,
+        "sync.wait": sync.wait,
+        "relay.status": sync.relay_status,
     }

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from crdt.ids import to_text
@@ -20,7 +20,12 @@ class SystemHandlers:
     """`status`, `node.stop`, `config.*` and `identity.whoami`."""
 
     def __init__(
-        self, home: Home, installation: Installation, account: Account, library: Library, sync_words: Callable[[], str]
+        self,
+        home: Home,
+        installation: Installation,
+        account: Account,
+        library: Library,
+        sync_words: Callable[[], Awaitable[str]],
     ) -> None:
         self._home = home
         self._installation = installation
@@ -49,7 +54,7 @@ class SystemHandlers:
             "identity": to_text(self._account.identity) if self._account.exists else None,
             "device": self.device(),
             "threads": len(await self._library.list()),
-            "sync": self._sync_words(),
+            "sync": await self._sync_words(),
             "keys": self._installation.place,
         }
 

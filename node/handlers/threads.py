@@ -138,6 +138,12 @@ class ThreadHandlers:
             await self._store.write(Batch(forget=[thread]))
         await self._threads.announce("thread.deleted", thread)
 
+    async def forget_deleted(self) -> None:
+        """Remove what was deleted on another device."""
+        for each in await self._library.all():
+            if each.state == "deleted":
+                await self.forget(each.id)
+
     async def export(self, p: Any, context: Context) -> dict[str, Any]:
         """`thread.export`"""
         listed = await self._library.find(p.thread)

@@ -1,0 +1,1 @@
+"""Keeping this device's threads equal to what relays and other devices hold."""

@@ -1,0 +1,262 @@
+"""Sync as a whole: which relays are connected, what may sync, and in which words a thread stands.
+
+Nothing is dialled before this installation is somebody and a relay was named. All threads of an identity
+sync, except those a person keeps on this device: one by one, by project, or all.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from crdt import errors, keys
+from crdt.errors import OpenSeshError
+from crdt.ids import ThreadId, to_text
+from node.account import Account
+from node.library import is_within
+from node.store import Batch
+from node.summary import decode_summary
+from node.sync.relay_link import Connect, RelayLink
+from node.threads import OpenThread, Threads
+from node.transports.relay import RelayConnection
+from node.transports.relay_address import endpoint
+
+ALL: Final = "sync/all"
+THREAD: Final = "sync/thread/"
+PROJECT: Final = "sync/project/"
+FIRST_TRY_S: Final = 12.0
+log = logging.getLogger(__name__)
+
+
+class Synchronizer:
+    """Owns one `RelayLink` per relay in use. `start` it, `close` it."""
+
+    def __init__(self, account: Account, threads: Threads, connect: Connect | None = None) -> None:
+        self._account = account
+        self._threads = threads
+        self._connect = connect or self._log_in
+        self._links: dict[str, RelayLink] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._kept: set[str] = set()  # names of settings: what a person keeps on this device
+        self._projects: dict[ThreadId, str | None] = {}
+        self._moved = asyncio.Condition()
+        self._telling: set[asyncio.Task[None]] = set()
+        self.holders: Callable[[ThreadId], int] = lambda _: 0  # how many other devices surely have all of a thread
+
+    async def _log_in(self, url: str, access_key: str) -> RelayConnection:
+        return await RelayConnection.connect(url, self._account.login, access_key)
+
+    # ---- its life
+
+    async def start(self) -> None:
+        """Begin to keep up with the relays of the identity."""
+        self._kept = {name for name in await self._threads.store.settings() if name.startswith("sync/")}
+        for stored in await self._threads.store.summaries():
+            self._projects[ThreadId(stored.thread)] = decode_summary(stored.payload).project
+        self._account.listeners.append(self._refresh)
+        self._threads.on_change.append(self._on_change)
+        self._refresh()
+
+    async def close(self) -> None:
+        """Hang up everywhere."""
+        with contextlib.suppress(ValueError):
+            self._account.listeners.remove(self._refresh)
+        for url in list(self._tasks):
+            await self._end(url)
+
+    def _refresh(self) -> None:
+        """The relays, rooms, or login may have changed."""
+        wanted = set(self._account.affairs.relays) if self._account.exists and not self._account.is_revoked else set()
+        for url in wanted - self._links.keys():
+            link = RelayLink(url, self._account, self._threads, self._connect, self.may_sync)
+            link.changed = self._note
+            self._links[url] = link
+            self._tasks[url] = asyncio.create_task(link.run(), name=f"sync {url}")
+        for url in self._links.keys() - wanted:
+            self._later(self._end(url))
+        for link in self._links.values():
+            link.poke()
+
+    async def _end(self, url: str) -> None:
+        self._links.pop(url, None)
+        task = self._tasks.pop(url, None)
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._note()
+
+    def _on_change(self, opened: OpenThread, receipts: list[Any]) -> None:
+        project = opened.view.meta().get("project")
+        self._projects[opened.id] = project if isinstance(project, str) else None
+        for link in self._links.values():
+            link.touch(opened.id)
+
+    def _note(self) -> None:
+        self._later(self._wake())
+
+    async def _wake(self) -> None:
+        async with self._moved:
+            self._moved.notify_all()
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    # ---- what may sync
+
+    def may_sync(self, thread: ThreadId) -> bool:
+        """Whether a thread may leave this device."""
+        if ALL in self._kept or THREAD + to_text(thread) in self._kept:
+            return False
+        project = self._projects.get(thread)
+        kept = (name.removeprefix(PROJECT) for name in self._kept if name.startswith(PROJECT))
+        return not any(is_within(project, folder) for folder in kept)
+
+    async def allow(self, thread: ThreadId | None, project: str | None, allowed: bool) -> None:
+        """Let a thread, a project's threads, or (neither) everything sync, or keep it here."""
+        name = THREAD + to_text(thread) if thread else PROJECT + project if project else ALL
+        await self._threads.store.write(Batch(settings={name: None if allowed else b"1"}))
+        if allowed:
+            self._kept.discard(name)
+        else:
+            self._kept.add(name)
+        self._refresh()
+
+    # ---- words
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether there is anything to sync with."""
+        return bool(self._links)
+
+    def links(self) -> list[RelayLink]:
+        """The relays in use."""
+        return list(self._links.values())
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether a person keeps everything on this device."""
+        return ALL in self._kept
+
+    def peers(self) -> list[dict[str, Any]]:
+        """The devices it syncs with over the local network, in the API's shape."""
+        return []
+
+    def words(self, thread: ThreadId) -> str:
+        """How far a thread has come, as a list shows it."""
+        if not self.may_sync(thread) or not (self._links or self.holders(thread)):
+            return "local-only"
+        holders = self.holders(thread)
+        if holders:
+            return f"on {holders + 1} devices"
+        return "on the relay" if any(link.has_all(thread) for link in self._links.values()) else "saved here"
+
+    async def overall(self) -> str:
+        """The same for everything at once."""
+        if not self._links:
+            return "local-only"
+        pending = await self.pending()
+        return "saved here" if pending else "on the relay"
+
+    async def pending(self, thread: ThreadId | None = None) -> int:
+        """Local changes that no relay has stored."""
+        counts = [await link.pending(thread) for link in self._links.values()]
+        return min(counts, default=0)
+
+    # ---- waiting
+
+    async def wait(self, thread: ThreadId | None, incoming: bool) -> None:
+        """Return once everything is stored elsewhere, and, with `incoming`, here as well.
+
+        Raises NOTHING_TO_SYNC_WITH, or why the only relay refuses.
+        """
+        if not self._links:
+            raise errors.NOTHING_TO_SYNC_WITH()
+        for link in self._links.values():
+            link.hurry()
+            if incoming:
+                link.ask_again()
+        await self._until(lambda: self._is_done(thread, incoming))
+
+    async def caught_up(self) -> None:
+        """Return when everything that the relays have is here, and the other way round."""
+        await self.wait(None, incoming=True)
+
+    async def _is_done(self, thread: ThreadId | None, incoming: bool) -> bool:
+        links = self._links.values()
+        refused = [link.error for link in links if link.state == "refused" and link.error]
+        if refused and len(refused) == len(links):
+            raise refused[0]
+        if incoming and not any(link.is_current for link in links):
+            return False
+        return await self.pending(thread) == 0 and any(link.state == "connected" for link in links)
+
+    async def _until(self, done: Callable[[], Awaitable[bool]]) -> None:
+        while True:
+            async with self._moved:
+                if await done():
+                    return
+                await self._moved.wait()
+
+    # ---- relays
+
+    async def add_relay(self, url: str, access_key: str) -> RelayLink:
+        """Use a relay from now on, on every device. Raises RELAY_REFUSED, or RELAY_UNREACHABLE for no address."""
+        endpoint(url)
+        await self._account.ensure()
+        try:
+            probe = await self._connect(url, access_key)
+        except OpenSeshError as error:
+            if error.kind is errors.RELAY_REFUSED:
+                raise
+        else:
+            try:
+                await probe.open_room(self._account.affairs.rooms[self._account.thread].key)
+            finally:
+                await probe.close()
+        await self._account.put("relays", {url: access_key})
+        link = self._links[url]
+        link.hurry()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_TRY_S):
+                await self._until(lambda: _tried(link))
+        return link
+
+    async def remove_relay(self, url: str) -> None:
+        """Stop using a relay, on every device."""
+        if url in self._account.affairs.relays:
+            await self._account.put("relays", {url: None})
+
+    async def row(self, link: RelayLink) -> dict[str, Any]:
+        """A relay in the API's shape."""
+        error = link.error.to_json() if link.error and link.state != "connected" else None
+        return {"url": link.url, "state": link.state, "error": error, "pending": await link.pending(None)}
+
+    async def probe(self, url: str) -> dict[str, Any]:
+        """Ask a relay whether it is there."""
+        begun = time.monotonic()
+        shown: dict[str, Any] = {"url": url, "pending": 0, "error": None}
+        try:
+            key = self._account.affairs.relays.get(url, "")
+            connection = await self._connect(url, key) if self._account.exists else await _as_stranger(url)
+        except OpenSeshError as error:
+            state = "refused" if error.kind is errors.RELAY_REFUSED else "unreachable"
+            return {**shown, "state": state, "error": error.to_json(), "ready": False, "round_trip_ms": None}
+        await connection.close()
+        if (link := self._links.get(url)) is not None:
+            shown["pending"] = await link.pending(None)
+        round_trip_ms = int((time.monotonic() - begun) * 1000)
+        return {**shown, "state": "connected", "ready": True, "round_trip_ms": round_trip_ms}
+
+
+async def _tried(link: RelayLink) -> bool:
+    return link.state != "connecting"
+
+
+async def _as_stranger(url: str) -> RelayConnection:
+    return await RelayConnection.connect(url, keys.SigningKey.from_seed(os.urandom(keys.KEY_BYTES)))
