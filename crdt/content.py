@@ -1,8 +1,9 @@
 """What stands in a timeline: messages with their parts, and runs, as plain values.
 
-A timeline document has two root maps. `messages` maps an id to a map of `role`, `at` (Unix ms), `key`
+A timeline document has three root maps. `messages` maps an id to a map of `role`, `at` (Unix ms), `key`
 (see `order`), `state`, optionally `model`, `run`, `agent`, `source`, and `parts`, an array of maps whose
-`text` is a shared text so that it can grow. `runs` maps an id to a map of plain values. Whatever does
+`text` is a shared text so that it can grow. `runs` maps an id to a map of plain values. `leases` has
+the numbers under which the device took to running the thread. Whatever does
 not have this form is not shown, and never a reason to refuse: a later version may write more.
 """
 
@@ -88,6 +89,12 @@ def read_runs(doc: "pycrdt.Doc[Any]") -> dict[str, dict[str, Any]]:
     return found
 
 
+def read_leases(doc: "pycrdt.Doc[Any]") -> list[int]:
+    """The numbers of the leases this timeline's device has taken."""
+    taken = dict(leases(doc).items())
+    return [int(name) for name in taken if name.isdecimal() and len(name) < 16]
+
+
 def messages(doc: "pycrdt.Doc[Any]") -> "pycrdt.Map[Any]":
     """The root map of messages."""
     found: pycrdt.Map[Any] = doc.get("messages", type=pycrdt.Map)
@@ -97,6 +104,12 @@ def messages(doc: "pycrdt.Doc[Any]") -> "pycrdt.Map[Any]":
 def runs(doc: "pycrdt.Doc[Any]") -> "pycrdt.Map[Any]":
     """The root map of runs."""
     found: pycrdt.Map[Any] = doc.get("runs", type=pycrdt.Map)
+    return found
+
+
+def leases(doc: "pycrdt.Doc[Any]") -> "pycrdt.Map[Any]":
+    """The root map of leases: number → what is shown of it."""
+    found: pycrdt.Map[Any] = doc.get("leases", type=pycrdt.Map)
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pycrdt
 from pycrdt._base import BaseType
 
-from crdt.content import Message, messages, read_message, read_runs
+from crdt.content import Message, messages, read_leases, read_message, read_runs
 from crdt.permissions import Lane, LaneKind
 from crdt.replica import Replica
 
@@ -33,7 +33,7 @@ class Thread:
         self._author: dict[str, bytes] = {}  # message id → the device first known to use it
         self._order: list[tuple[int, bytes, str]] = []
         self._changed: dict[Lane, set[str] | None] = {}  # None: everything in it
-        self._watched: set[Lane] = set()
+        self._watched: dict[Lane, Any] = {}  # the observed maps: an observer lives as long as its map
         self.refresh(list(replica.lanes))
 
     def refresh(self, lanes: Iterable[Lane]) -> list[Change]:
@@ -48,8 +48,8 @@ class Thread:
         document = self.replica.document(lane)
         pending: set[str] | None = self._changed.pop(lane, set()) if lane in self._watched else None
         if lane not in self._watched:
-            self._watched.add(lane)
-            messages(document.doc).observe_deep(lambda events: self._note(lane, events))
+            watched = messages(document.doc)
+            self._watched[lane] = watched, watched.observe_deep(lambda events: self._note(lane, events))
         named = messages(document.doc).keys() if pending is None else pending
         found = []
         for identifier in list(named):
@@ -97,17 +97,30 @@ class Thread:
         return self._order[-1][0] if self._order else 0
 
     def runs(self) -> dict[str, dict[str, Any]]:
-        """All runs by id, each with the device whose timeline it stands in."""
+        """All runs by id. One that several devices speak of is shown as the latest lease's device has it."""
         found: dict[str, dict[str, Any]] = {}
-        for lane, document in self.replica.lanes.items():
+        for lane, document in sorted(self.replica.lanes.items()):
             if lane.kind is LaneKind.TIMELINE:
                 for identifier, values in read_runs(document.doc).items():
-                    found.setdefault(identifier, {**values, "device": lane.owner})
+                    known = found.get(identifier)
+                    if known is None or _weight(values) > _weight(known):
+                        found[identifier] = {**values, "device": lane.owner}
         return found
+
+    def leases(self) -> list[tuple[int, bytes]]:
+        """(number, device) of every lease taken: each device writes its own."""
+        lanes = [each for each in self.replica.lanes.items() if each[0].kind is LaneKind.TIMELINE]
+        return [(number, lane.owner) for lane, document in lanes for number in read_leases(document.doc)]
 
     def meta(self) -> dict[str, Any]:
         """Title, project and the like: the plain values of the shared document's `meta`."""
         return shared_values(self.replica, "meta")
+
+
+def _weight(run: dict[str, Any]) -> tuple[int, bool]:
+    """Of two accounts of one run the one of the higher lease counts, then the one that says it has ended."""
+    lease = run.get("lease")
+    return int(lease) if isinstance(lease, int | float) else 0, run.get("ended") is not None
 
 
 def shared_values(replica: Replica, root: str) -> dict[str, Any]:

@@ -13,10 +13,13 @@ from collections.abc import Mapping
 
 from node import config, keychain, logs
 from node.account import Account
+from node.agent.models import ModelWorker
+from node.agent.providers import Providers
 from node.api.server import Handler, Server
 from node.bus import Bus
 from node.handlers.events import EventHandlers
 from node.handlers.identity import IdentityHandlers
+from node.handlers.runs import RunHandlers
 from node.handlers.sync import SyncHandlers
 from node.handlers.system import SystemHandlers
 from node.handlers.threads import ThreadHandlers
@@ -24,6 +27,7 @@ from node.home import Home
 from node.identity import device_name
 from node.library import Library
 from node.recovery import Recovery
+from node.runs import Runs
 from node.store import Store
 from node.synchronizer import Synchronizer
 from node.threads import Threads
@@ -65,19 +69,26 @@ class Daemon:
 
         synchronizer = Synchronizer(account, threads)
         recovery = Recovery(account, threads, synchronizer)
+        worker = ModelWorker()
+        stack.push_async_callback(worker.close)
+        providers = Providers(store, worker, self._settings.text("models.default"))
+        runs = Runs(account, threads, bus, providers)
 
         system = SystemHandlers(home, installation, account, library, synchronizer.overall)
         threading = ThreadHandlers(store, account, threads, library, synchronizer.words)
         people = IdentityHandlers(account, threads, recovery, None, lambda _: False)
         events = EventHandlers(store, bus, library)
         syncing = SyncHandlers(synchronizer, library)
+        running = RunHandlers(runs, providers, library)
 
+        await runs.start()
+        stack.push_async_callback(runs.close)
         await synchronizer.start()
         stack.push_async_callback(synchronizer.close)
         upkeep = Upkeep(account, [people.finish_transfers, people.enforce_revocations, threading.forget_deleted])
         upkeep.start()
         stack.push_async_callback(upkeep.close)
-        server = Server(_routes(system, threading, people, syncing, events), home.socket)
+        server = Server(_routes(system, threading, running, people, syncing, events), home.socket)
         await server.start()
         stack.push_async_callback(server.stop)
         return system
@@ -91,6 +102,7 @@ class Daemon:
 def _routes(
     system: SystemHandlers,
     threads: ThreadHandlers,
+    runs: RunHandlers,
     people: IdentityHandlers,
     sync: SyncHandlers,
     events: EventHandlers,
@@ -112,6 +124,13 @@ def _routes(
         "thread.export": threads.export,
         "search": threads.search,
         "message.say": threads.say,
+        "run.ask": runs.ask,
+        "run.cancel": runs.cancel,
+        "provider.add": runs.provider_add,
+        "provider.list": runs.provider_list,
+        "provider.test": runs.provider_test,
+        "provider.remove": runs.provider_remove,
+        "model.list": runs.models,
         "identity.whoami": system.whoami,
         "pair.show": people.pair_show,
         "pair.confirm": people.pair_confirm,

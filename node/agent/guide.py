@@ -144,8 +144,9 @@ class Guide:
         """Always ready."""
 
     async def stream(self, messages: Sequence[ChatMessage]) -> AsyncGenerator[ModelEvent, None]:
-        """Answer the last message of a person."""
-        prompt = next((message.content for message in reversed(messages) if message.role == "user"), "")
+        """Answer the last paragraph of the last message of a person: neighbouring messages come as one."""
+        said = next((message.content for message in reversed(messages) if message.role == "user"), "")
+        prompt = said.strip().rsplit("\n\n", 1)[-1]
         for index, piece in enumerate(deltas(answer(prompt))):
             if index:
                 await self._pace()

@@ -65,6 +65,11 @@ def answer_id(run: str) -> str:
     return _derived("opensesh/1/answer-id", run)
 
 
+def message_id_of(thread: str, request: str) -> str:
+    """The id of the message that a client request writes."""
+    return _derived("opensesh/1/prompt-id", thread, request)
+
+
 def _derived(*fields: str) -> str:
     framed = b"".join(len(raw).to_bytes(4, "big") + raw for raw in (field.encode() for field in fields))
     return ids.to_text(hashlib.sha256(framed).digest()[:16])

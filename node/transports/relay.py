@@ -336,10 +336,12 @@ class RelayConnection:
                 waiting.set_exception(end)
         async with self._changed:
             self._changed.notify_all()
-        with contextlib.suppress(Exception):
-            faulty = end.details.get("reason") in ("bad message", "bad-message", "out of turn")
-            await self._socket.close(code=aiohttp.WSCloseCode.PROTOCOL_ERROR if faulty else aiohttp.WSCloseCode.OK)
-        await self._session.close()
+        faulty = end.details.get("reason") in ("bad message", "bad-message", "out of turn")
+        try:
+            with contextlib.suppress(Exception):
+                await self._socket.close(code=aiohttp.WSCloseCode.PROTOCOL_ERROR if faulty else aiohttp.WSCloseCode.OK)
+        finally:
+            await self._session.close()  # even if whoever hangs up is being cancelled
 
     def _why_ended(self, received: aiohttp.WSMessage) -> OpenSeshError:
         code = self._socket.close_code

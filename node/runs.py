@@ -1,0 +1,345 @@
+"""The runs of this device: one at a time in each thread, under a lease that every device can see.
+
+A run asked for here is run here, unless another device holds the thread's lease and was heard of lately:
+then it is queued to that device, and followed through the thread. If that device falls silent, this one
+takes over what nobody has begun.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pycrdt
+
+from crdt import errors
+from crdt.content import leases as leases_of
+from crdt.errors import OpenSeshError
+from crdt.ids import DeviceId, ThreadId, from_text, to_text
+from crdt.replica import Receipt
+from node.account import Account
+from node.agent import lease, turn
+from node.agent.driver import Driver, Surroundings, ending, prompt_digest
+from node.agent.lease import Lease, QueueTo, RunHere, View
+from node.agent.ports import NoTools, RunRecord
+from node.agent.providers import Providers
+from node.agent.turn import TERMINAL, State
+from node.bus import Bus
+from node.happenings import Happening
+from node.run_thread import RunJournal, RunThread, record_of, state_of
+from node.threads import OpenThread, Threads
+
+LEASE_RECORD = "taken_from"
+log = logging.getLogger(__name__)
+
+
+class Clock:
+    """The machine's clocks, as runs use them."""
+
+    def now_ms(self) -> int:
+        """Unix time."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic_ms(self) -> int:
+        """Time that only goes forward."""
+        return time.monotonic_ns() // 1_000_000
+
+    async def sleep(self, delay_ms: int) -> None:
+        """Return after `delay_ms`."""
+        await asyncio.sleep(delay_ms / 1000)
+
+
+class Runs:
+    """Asks, runs, follows and cancels. `start` it, `close` it."""
+
+    def __init__(self, account: Account, threads: Threads, bus: Bus, providers: Providers) -> None:
+        self._account = account
+        self._threads = threads
+        self._bus = bus
+        self._providers = providers
+        self._clock = Clock()
+        self._writer = RunThread(threads)
+        self._journal = RunJournal(threads.store)
+        self._around = Surroundings(self._writer, self._journal, self._clock, NoTools())
+        self._queues: dict[str, deque[Driver]] = {}
+        self._drivers: dict[str, Driver] = {}
+        self._heard: dict[bytes, int] = {}
+        self._since_ms = self._clock.monotonic_ms()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+
+    # ---- its life
+
+    async def start(self) -> None:
+        """Say of what the last start left unfinished that it was interrupted, and begin to listen."""
+        for record in await self._journal.unfinished():
+            with contextlib.suppress(OpenSeshError):
+                await self._settle(record)
+        self._threads.on_change.append(self._on_change)
+
+    async def _settle(self, record: RunRecord) -> None:
+        """The thread's word goes first: its terminal state is written before the journal's."""
+        shown = await self._writer.run_state(record.thread, record.id)
+        if shown is None or shown not in TERMINAL:
+            error = errors.INTERNAL("The node stopped while this ran.", next="Ask again.").to_json()
+            record = _ended(record, State.INTERRUPTED, self._clock.now_ms(), error)
+            await self._writer.finish_message(record.thread, turn.answer_id(record.id), "interrupted")
+            await self._writer.put_run(record)
+        else:
+            record = _ended(record, shown, self._clock.now_ms(), None)
+        await self._journal.put(record)
+
+    async def close(self) -> None:
+        """Interrupt what runs, and let it be written."""
+        self._closing = True
+        for driver in list(self._drivers.values()):
+            driver.cut(errors.INTERNAL("The node was stopped while this ran.", next="Ask again."))
+        tasks = [driver.task for driver in self._drivers.values() if driver.task]
+        if tasks:
+            await asyncio.wait(tasks, timeout=3.0)
+        for task in [*tasks, *self._tasks]:
+            task.cancel()
+
+    # ---- asking
+
+    async def ask(
+        self, thread: ThreadId, text: str, model: str | None, request: str, *, take_over: bool
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Write a prompt and stream what becomes of it; the same request is the same run."""
+        name = to_text(thread)
+        run = turn.run_id(name, request)
+        if run not in self._drivers:
+            source = await self._providers.resolve(model)
+            known = await self._journal.find(run)
+            if known is not None and known.state in TERMINAL:
+                yield ending(known, await self._writer.message_text(name, turn.answer_id(run)))
+                return
+            source.prepare()
+            prompt = await self._writer.write_prompt(name, text, request)
+            opened = await self._threads.open(thread)
+            decision = lease.decide(self._view(opened), take_over=take_over)
+            record = self._new_record(name, run, request, prompt, text, model or source.label)
+            if isinstance(decision, QueueTo):
+                async for event in self._follow(record, decision, prompt):
+                    yield event
+                return
+            await self._take(thread, decision)
+            await self._enqueue(_under(record, decision.lease.number, self._me_text))
+        driver = self._drivers.get(run)
+        if driver is not None:
+            async for event in driver.feed.read():
+                yield event
+
+    def _new_record(self, thread: str, run: str, request: str, prompt: str, text: str, model: str) -> RunRecord:
+        return RunRecord(
+            id=run,
+            thread=thread,
+            request=request,
+            prompt=prompt,
+            prompt_digest=prompt_digest(text),
+            model=model,
+            runner=self._me_text,
+            lease=0,
+            state=State.QUEUED,
+            created_at_ms=self._clock.now_ms(),
+        )
+
+    async def cancel(self, thread: ThreadId, only: str | None) -> list[str]:
+        """Cancel a thread's runs on this device, or the one named. Their ids."""
+        name = to_text(thread)
+        chosen = [d for d in self._drivers.values() if d.record.thread == name and only in (None, d.record.id)]
+        for driver in chosen:
+            driver.cancel()
+        return [driver.record.id for driver in chosen]
+
+    # ---- running here
+
+    async def _enqueue(self, record: RunRecord) -> Driver:
+        """Run it as soon as what stands before it in its thread has ended."""
+        source = await self._providers.resolve(record.model)
+        driver = Driver(record, source, self._around)
+        self._drivers[record.id] = driver
+        queue = self._queues.setdefault(record.thread, deque())
+        queue.append(driver)
+        driver.watch(self._ended)
+        await driver.queue()
+        self._start_next(record.thread)
+        return driver
+
+    def _start_next(self, thread: str) -> None:
+        queue = self._queues.get(thread)
+        if queue and not queue[0].started and not self._closing:
+            waiting = queue
+            queue[0].start(lambda: [driver.record.prompt for driver in list(waiting)[1:]])
+
+    def _ended(self, driver: Driver) -> None:
+        self._drivers.pop(driver.record.id, None)
+        queue = self._queues.get(driver.record.thread)
+        if queue is not None:
+            with contextlib.suppress(ValueError):
+                queue.remove(driver)
+            if not queue:
+                del self._queues[driver.record.thread]
+        self._start_next(driver.record.thread)
+
+    # ---- leases
+
+    @property
+    def _me(self) -> DeviceId:
+        return self._account.device.id
+
+    @property
+    def _me_text(self) -> str:
+        return to_text(self._me)
+
+    def _view(self, opened: OpenThread) -> View:
+        membership = opened.replica.membership
+        owners = [d for d, identity in membership.identity_of.items() if identity == membership.owner]
+        return View(
+            me=self._me,
+            leases=tuple(Lease(number, device) for number, device in opened.view.leases()),
+            owner_devices=frozenset([self._me, *owners]),
+            heard_ms=self._heard,
+            listening_since_ms=self._since_ms,
+            now_ms=self._clock.monotonic_ms(),
+        )
+
+    async def _take(self, thread: ThreadId, decision: RunHere) -> None:
+        """Write a new lease into the thread, naming whom it was taken from."""
+        if not decision.new:
+            return
+        taken_from = to_text(decision.took_from) if decision.took_from else ""
+        number = str(decision.lease.number)
+
+        def write(doc: "pycrdt.Doc[Any]") -> None:
+            leases_of(doc)[number] = pycrdt.Map({LEASE_RECORD: taken_from, "at": self._clock.now_ms()})
+
+        async with self._threads.change(thread) as draft:
+            draft.commit(draft.timeline, write)
+            draft.events.append(("run.lease", {"runner": self._me_text, "taken_from": taken_from or None}))
+
+    # ---- what other devices do
+
+    def _on_change(self, opened: OpenThread, receipts: list[Receipt]) -> None:
+        now = self._clock.monotonic_ms()
+        devices = {receipt.envelope.header.device for receipt in receipts if receipt.envelope}
+        if not self._account.exists or not devices - {self._me}:
+            return
+        self._heard.update(dict.fromkeys(devices, now))
+        name = to_text(opened.id)
+        view = self._view(opened)
+        for driver in [d for d in self._drivers.values() if d.record.thread == name]:
+            if lease.must_stop(view, driver.record.lease):
+                driver.cut(errors.RUN_ELSEWHERE("Another device took this thread over."))
+        for run, shown in opened.view.runs().items():
+            queued = state_of(shown) is State.QUEUED and shown.get("runner") == self._me_text
+            if queued and run not in self._drivers and shown.get("device") != self._me:
+                self._later(self._adopt(opened, run, shown))
+
+    async def _adopt(self, opened: OpenThread, run: str, shown: dict[str, Any]) -> None:
+        """Run what another device queued to us, if we hold the lease (or nobody does any more)."""
+        if run in self._drivers or await self._journal.find(run) is not None:
+            return
+        decision = lease.decide(self._view(opened))
+        if isinstance(decision, RunHere):
+            await self._take(opened.id, decision)
+            await self._enqueue(_under(record_of(opened, run, shown), decision.lease.number, self._me_text))
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("a run could not be taken up: %s", type(error).__name__)
+
+    # ---- following a run on another device
+
+    async def _follow(self, record: RunRecord, decision: QueueTo, prompt: str) -> AsyncIterator[dict[str, Any]]:
+        """Queue it to the device that holds the lease, and tell what the thread tells of it."""
+        runner = to_text(decision.device)
+        queued = _under(record, max((number for number, _ in await self._leases(record)), default=0), runner)
+        with self._bus.subscribe() as events:
+            await self._writer.put_run(queued)
+            yield {"type": "run.queued", "run": record.id, "thread": record.thread, "prompt": prompt, "runner": runner}
+            progress = _Progress(record, turn.answer_id(record.id))
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(1.0):
+                        event = await anext(events)
+                        for line in progress.told(event) if isinstance(event, Happening) else ():
+                            yield line
+                opened = await self._threads.open(_id(record.thread))
+                shown = opened.view.runs().get(record.id, {})
+                if state_of(shown) in TERMINAL:
+                    yield progress.end(shown, await self._writer.message_text(record.thread, progress.answer))
+                    return
+                taken = await self._take_up(opened, record, shown)
+                if taken is not None:
+                    async for line in taken.feed.read():
+                        yield line
+                    return
+
+    async def _leases(self, record: RunRecord) -> list[tuple[int, bytes]]:
+        return (await self._threads.open(_id(record.thread))).view.leases()
+
+    async def _take_up(self, opened: OpenThread, record: RunRecord, shown: dict[str, Any]) -> Driver | None:
+        """Run it here after all, if its runner fell silent before it began."""
+        decision = lease.decide(self._view(opened))
+        if state_of(shown) is not State.QUEUED or not isinstance(decision, RunHere):
+            return None
+        await self._take(opened.id, decision)
+        return await self._enqueue(_under(record, decision.lease.number, self._me_text))
+
+
+class _Progress:
+    """What a thread's events say of one run that goes on elsewhere, as lines of `run.ask`."""
+
+    def __init__(self, record: RunRecord, answer: str) -> None:
+        self.answer = answer
+        self._shown = {"run": record.id, "thread": record.thread, "message_id": answer}
+        self._begun = False
+
+    def told(self, event: Happening) -> list[dict[str, Any]]:
+        """The lines that follow from one event."""
+        if event.type == "message.added" and event.data["message"]["id"] == self.answer:
+            self._begun = True
+            message = event.data["message"]
+            lines = [{"type": "run.started", **self._shown, "model": message["model"]}]
+            return lines + ([self._delta(message["text"], "text")] if message["text"] else [])
+        if event.type == "message.delta" and event.data["message_id"] == self.answer:
+            return [self._delta(event.data["text"], event.data["part"])]
+        return []
+
+    def _delta(self, text: str, part: str) -> dict[str, Any]:
+        return {"type": "run.delta", **self._shown, "text": text, "part": part}
+
+    def end(self, shown: dict[str, Any], text: str) -> dict[str, Any]:
+        """The last line."""
+        state = state_of(shown)
+        if state is State.COMPLETED:
+            return {"type": "run.completed", **self._shown, "text": text}
+        if state is State.CANCELLED:
+            return {"type": "run.cancelled", **self._shown}
+        error = shown.get("error")
+        told = json.loads(error) if isinstance(error, str) else errors.INTERNAL().to_json()
+        return {"type": "run.failed", **self._shown, "error": told}
+
+
+def _under(record: RunRecord, number: int, runner: str) -> RunRecord:
+    return msgspec.structs.replace(record, lease=number, runner=runner)
+
+
+def _ended(record: RunRecord, state: State, now_ms: int, error: dict[str, Any] | None) -> RunRecord:
+    return msgspec.structs.replace(record, state=state, ended_at_ms=now_ms, error=error)
+
+
+def _id(thread: str) -> ThreadId:
+    return ThreadId(from_text(thread))
