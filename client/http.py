@@ -31,33 +31,33 @@ BUSY_S = 5.0
 _BUSY_PAUSE_S = 0.01
 
 
-def call(path: str, name: str, silence_s: float | None = None, **values: Any) -> dict[str, Any]:
+def call(path: str, name: str, silence_s: float | None = None, /, **values: Any) -> dict[str, Any]:
     """Call an operation and give its result.
 
     Raises the node's own errors, DAEMON_NOT_RUNNING if there is none, HOME_UNSAFE if its socket can't be
     trusted, TIMEOUT if it says nothing for `silence_s` seconds, and `ValueError` for wrong parameters.
     """
-    operation = OPERATIONS[name]
-    with _send(path, operation, values, silence_s) as connection:
-        answer, body = Answer(), bytearray()
-        while not answer.complete:
-            body += _receive(connection, answer)
+    with _Exchange(path, OPERATIONS[name], values, silence_s) as exchange:
+        body = bytearray()
+        while not exchange.answer.complete:
+            body += exchange.receive()
             if len(body) > MAX_ANSWER_BYTES:
                 raise not_a_node("its answer has no end")
-        return result_of(answer.status, bytes(body))
+        return result_of(exchange.answer.status, bytes(body))
 
 
-def stream(path: str, name: str, silence_s: float | None = None, **values: Any) -> Iterator[dict[str, Any]]:
+def stream(path: str, name: str, deadline: float | None = None, /, **values: Any) -> Iterator[dict[str, Any]]:
     """Call a streaming operation and give its lines as they come; closing the iterator leaves the stream.
 
-    Raises as `call` does; also in the middle, if the stream ends with an error or is cut off.
+    Raises as `call` does; also in the middle, if the stream ends with an error or is cut off, and TIMEOUT
+    at `deadline` (of `time.monotonic`).
     """
     operation = OPERATIONS[name]
-    with _send(path, operation, values, silence_s) as connection:
-        answer, lines, failure, kind = Answer(), Lines(), bytearray(), None
-        while not answer.complete:
-            body = _receive(connection, answer)
-            if answer.status != 200:
+    with _Exchange(path, operation, values, None, deadline) as exchange:
+        lines, failure, kind = Lines(), bytearray(), None
+        while not exchange.answer.complete:
+            body = exchange.receive()
+            if exchange.answer.status != 200:
                 failure += body
                 continue
             for line in lines.feed(body):
@@ -65,8 +65,8 @@ def stream(path: str, name: str, silence_s: float | None = None, **values: Any) 
                 if kind == "error":
                     raise error_of(line)
                 yield line
-        if answer.status != 200:
-            result_of(answer.status, bytes(failure))
+        if exchange.answer.status != 200:
+            result_of(exchange.answer.status, bytes(failure))
         if operation.last and kind not in operation.last:
             raise cut_off()
 
@@ -113,31 +113,55 @@ def _hangs(path: str) -> OpenSeshError:
     )
 
 
-def _send(path: str, operation: Operation, values: dict[str, Any], silence_s: float | None) -> socket.socket:
-    request = request_bytes(operation, values)
-    connection = connect(path)
-    connection.settimeout(silence_of(operation, values) if silence_s is None else silence_s)
-    try:
-        connection.sendall(request)
-    except TimeoutError:
-        connection.close()
-        raise _hangs(path) from None
-    except OSError:
-        pass  # a node that refuses a request early says why before it hangs up: read that
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+class _Exchange:
+    """One request that was sent, and the answer as it comes in. Use as a context manager."""
 
+    def __init__(
+        self,
+        path: str,
+        operation: Operation,
+        values: dict[str, Any],
+        silence_s: float | None,
+        deadline: float | None = None,
+    ) -> None:
+        self.answer = Answer()
+        self._path, self._deadline = path, deadline
+        self._silence_s = silence_of(operation, values) if silence_s is None else silence_s
+        request = request_bytes(operation, values)
+        self._connection = connect(path)
+        try:
+            self._connection.settimeout(self._silence_s)
+            self._connection.sendall(request)
+        except TimeoutError:
+            self._connection.close()
+            raise _hangs(path) from None
+        except OSError:
+            pass  # a node that refuses a request early says why before it hangs up: read that
+        except BaseException:
+            self._connection.close()
+            raise
 
-def _receive(connection: socket.socket, answer: Answer) -> bytes:
-    try:
-        data = connection.recv(READ_BYTES)
-    except TimeoutError:
-        raise _hangs(connection.getpeername()) from None
-    except OSError:
-        raise cut_off() from None
-    if not data:
-        answer.end()
-        return b""
-    return answer.feed(data)
+    def __enter__(self) -> "_Exchange":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def receive(self) -> bytes:
+        """Body bytes as they come, if any."""
+        left_s = self._silence_s if self._deadline is None else self._deadline - time.monotonic()
+        try:
+            if left_s <= 0:
+                raise TIMEOUT()
+            self._connection.settimeout(min(left_s, self._silence_s))
+            data = self._connection.recv(READ_BYTES)
+        except TimeoutError:
+            if left_s < self._silence_s:
+                raise TIMEOUT() from None
+            raise _hangs(self._path) from None
+        except OSError:
+            raise cut_off() from None
+        if not data:
+            self.answer.end()
+            return b""
+        return self.answer.feed(data)

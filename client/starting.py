@@ -83,6 +83,13 @@ def start(timeout_s: float = START_TIMEOUT_S) -> bool:
         return _spawn(where, deadline)
 
 
+def await_ready(timeout_s: float) -> None:
+    """Wait for a node that somebody else starts. Raises DAEMON_NOT_RUNNING with the tail of its log."""
+    where, deadline = places(), time.monotonic() + timeout_s
+    while not is_ready():
+        _pause(where, deadline)
+
+
 def _spawn(where: Places, deadline: float) -> bool:
     with _last_words() as words:
         process = subprocess.Popen(

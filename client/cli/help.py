@@ -45,7 +45,7 @@ def of_verb(verb: Verb, out: Out) -> str:
     """One command: usage, arguments, options, examples."""
     lines = [f"usage: {verb.usage}", "", verb.summary]
     if verb.detail:
-        lines.append(verb.detail)
+        lines += _wrapped(verb.detail)
     places = [argument for argument in verb.arguments if not argument.flags]
     options = [argument for argument in verb.arguments if argument.flags]
     if places:
@@ -71,6 +71,12 @@ def _flags(argument: Argument) -> str:
 
 def _doc(argument: Argument) -> str:
     return f"{argument.doc} (needed)" if argument.flags and argument.required else argument.doc
+
+
+def _wrapped(text: str) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, 100, break_long_words=False, break_on_hyphens=False)
 
 
 def _list(verbs: list[Verb]) -> list[str]:

@@ -22,8 +22,11 @@ def complete(verb: Verb, arguments: Arguments) -> None:
             arguments.values[argument.name] = _text(verb, argument)
         elif argument.kind == "secret" and (value is True or (value is None and _is_needed(verb, argument))):
             arguments.values[argument.name] = _secret(argument, asked_for=value is True)
-        elif argument.kind == "key_file" and argument.flags and isinstance(value, str):
-            arguments.values[argument.name] = _file(value)
+        elif argument.kind == "key_file":
+            del arguments.values[argument.name]
+            if value is not None:
+                name = argument.name.removesuffix("_file")
+                arguments.values[name] = _file(name, value)
 
 
 def _is_needed(verb: Verb, argument: Argument) -> bool:
@@ -72,13 +75,13 @@ def _first(name: str, text: str) -> str:
     return secret
 
 
-def _file(path: str) -> str:
+def _file(name: str, path: str) -> str:
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read(MAX_SECRET_BYTES)
     except (OSError, UnicodeDecodeError) as error:
         raise FILE_UNREADABLE(f"{path} can't be read: {_why(error)}.", path=path) from None
-    return _first("access_key", text)
+    return _first(name, text)
 
 
 def confirmed(question: str, flag: str) -> bool:

@@ -80,7 +80,7 @@ def _simple(verb: Verb, session: Session, arguments: parse.Arguments) -> int:
     from node.api.operations import OPERATIONS
 
     name = verb.operations[0]
-    values = {key: " ".join(value) if isinstance(value, list) and key == "text" else value
+    values: dict[str, Any] = {key: " ".join(value) if isinstance(value, list) and key == "text" else value
               for key, value in arguments.values.items()}  # fmt: skip
     results = session.stream(name, **values) if OPERATIONS[name].stream else [session.call(name, **values)]
     for result in results:

@@ -19,38 +19,32 @@ class Session:
         self.out = out
         self._start = start
 
-    def call(self, name: str, **values: Any) -> dict[str, Any]:
+    def keep_down(self) -> None:
+        """From now on, don't start a node that has gone away."""
+        self._start = False
+
+    def call(self, name: str, /, **values: Any) -> dict[str, Any]:
         """Call an operation; values of None are left out. Raises what `client.http.call` raises."""
         _check(values)
         try:
-            return self._explained(lambda: http.call(self._path(), name, **values))
+            return self._explained(lambda: http.call(socket_path(), name, **values))
         except OpenSeshError as error:
-            if not self._absent(error):
+            if not _absent(error):
                 raise
         self._bring_up()
         return http.call(socket_path(), name, **values)
 
-    def stream(self, name: str, **values: Any) -> Iterator[dict[str, Any]]:
+    def stream(self, name: str, deadline: float | None = None, /, **values: Any) -> Iterator[dict[str, Any]]:
         """Call a streaming operation; gives its lines. Raises what `client.http.stream` raises."""
         _check(values)
-        begun = False
         try:
-            for line in http.stream(self._path(), name, **values):
-                begun = True
-                yield line
+            yield from http.stream(socket_path(), name, deadline, **values)
             return
         except OpenSeshError as error:
-            if begun or not self._absent(error):
+            if not _absent(error):
                 raise
         self._bring_up()
-        yield from http.stream(socket_path(), name, **values)
-
-    def _path(self) -> str:
-        return socket_path()
-
-    def _absent(self, error: OpenSeshError) -> bool:
-        """Whether nobody listens, so that nothing can have been done; one that went away midway is another matter."""
-        return error.kind is DAEMON_NOT_RUNNING and "path" in error.details
+        yield from http.stream(socket_path(), name, deadline, **values)
 
     def _bring_up(self) -> None:
         from client import starting
@@ -85,6 +79,11 @@ class Session:
         except OpenSeshError:
             return None
         return (found, version()) if found != version() else None
+
+
+def _absent(error: OpenSeshError) -> bool:
+    """Whether nobody listens, so that nothing can have been done; one that went away midway is another matter."""
+    return error.kind is DAEMON_NOT_RUNNING and "path" in error.details
 
 
 def _check(values: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ _PHRASE = Argument("phrase", "", "read the 24 words from standard input", "--phr
 _PASSPHRASE = Argument("passphrase", "", "read a passphrase from standard input", "--passphrase-stdin", kind="secret")
 _ACCESS_KEY = (
     Argument("access_key", "", "read the relay's access key from standard input", "--access-key-stdin", kind="secret"),
-    _ACCESS_FILE := Argument("access_key", "FILE", "take it from this file", "--access-key-file", kind="key_file"),
+    _ACCESS_FILE := Argument("access_key_file", "FILE", "take it from this file", "--access-key-file", kind="key_file"),
 )
 
 _THREADS = (

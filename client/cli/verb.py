@@ -9,8 +9,8 @@ KINDS = ("text", "flag", "integer", "number", "path", "secret", "key_file", "val
 class Argument:
     """One input. With `flags` it is an option, without it is taken by its place.
 
-    `name` is the operation's parameter that it fills. `many` takes all that is left, as a list;
-    `stdin` lets it be `-`, or be left out where input is piped in.
+    `name` is the operation's parameter that it fills; a "key_file" has `_file` behind it. `many` takes all
+    that is left, as a list; `stdin` lets it be `-`, or be left out where input is piped in.
     """
 
     __slots__ = ("choices", "doc", "flags", "kind", "many", "metavar", "name", "required", "stdin")

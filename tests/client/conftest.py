@@ -9,6 +9,7 @@ import pytest
 from node.api.endpoint import places
 from node.api.server import Server
 from tests.client.handlers import FakeNode
+from tests.client.inside import Inside
 from tests.client.shell import Shell
 
 
@@ -51,3 +52,9 @@ async def served(home: Path, node: FakeNode) -> AsyncIterator[FakeNode]:
 def shell(home: Path) -> Shell:
     """Runs commands in processes of their own."""
     return Shell(dict(os.environ))
+
+
+@pytest.fixture
+def cli(home: Path, monkeypatch: pytest.MonkeyPatch) -> Inside:
+    """Runs commands inside this process."""
+    return Inside(monkeypatch)
