@@ -25,6 +25,8 @@ from node.api.endpoint import Places, places, socket_path
 
 # A cold start takes half a second; a migration with its backup, or a slow disk, much longer.
 START_TIMEOUT_S = 60.0
+# A home that is held, by a node that does not answer: it may be starting or stopping, but not for this long.
+LOCKED_TIMEOUT_S = 20.0
 POLL_S = 0.02
 PROBE_SILENCE_S = 5.0
 LOG_LINES = 15
@@ -107,7 +109,7 @@ def _spawn(where: Places, deadline: float) -> bool:
                 failure = _failure(where, words, code)
                 if failure.kind is not HOME_LOCKED:
                     raise failure
-            # A locked home has a node that is just starting, or stopping: it answers soon, or the lock says who.
+                deadline = min(deadline, time.monotonic() + LOCKED_TIMEOUT_S)
             _pause(where, deadline, failure)
         return failure is None
 

@@ -42,8 +42,9 @@ class Finished(msgspec.Struct):
 class Shell:
     """Runs `opensesh` with an environment; awaits its end, or hands out the running process."""
 
-    def __init__(self, environ: dict[str, str]) -> None:
+    def __init__(self, environ: dict[str, str], program: list[str] | None = None) -> None:
         self.environ = {**environ, "PYTHONPATH": str(ROOT)}
+        self._program = program or [sys.executable, "-P", "-m", "opensesh"]
 
     async def __call__(self, *words: str, stdin: bytes = b"") -> Finished:
         process = await self.begin(*words)
@@ -54,7 +55,8 @@ class Shell:
     async def begin(self, *words: str) -> asyncio.subprocess.Process:
         """A running command."""
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "opensesh", *words),
+            *self._program,
+            *words,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
