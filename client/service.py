@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from client.starting import node_command, node_environment
-from crdt.errors import DAEMON_NOT_RUNNING, FILE_UNREADABLE, OpenSeshError
+from crdt.errors import DAEMON_NOT_RUNNING, FILE_UNREADABLE
 from node.api.endpoint import places
 
 MANAGER_TIMEOUT_S = 60
@@ -32,6 +32,7 @@ class Service(NamedTuple):
     enable: Sequence[Sequence[str]]
     disable: Sequence[Sequence[str]]
     forget: Sequence[Sequence[str]]
+    loaded: Sequence[str] | None = None  # fails if there is nothing to disable
 
 
 def service(environ: Mapping[str, str] | None = None, platform: str = sys.platform) -> Service:
@@ -50,16 +51,17 @@ def service(environ: Mapping[str, str] | None = None, platform: str = sys.platfo
 def install(environ: Mapping[str, str] | None = None, platform: str = sys.platform) -> Service:
     """Write the service's file and turn it on. Undone if that fails; raises what went wrong."""
     ours = service(environ, platform)
-    before = ours.file.read_bytes() if ours.file.exists() else None
     try:
+        before = ours.file.read_bytes() if ours.file.exists() else None
         ours.file.parent.mkdir(parents=True, exist_ok=True)
         _replace(ours.file, ours.content)
+    except OSError as error:
+        raise FILE_UNREADABLE(f"{ours.file} can't be written: {error.strerror}.", path=str(ours.file)) from None
+    try:
         for command in ours.enable:
-            _manage(command)
-    except BaseException as error:
+            _manage(command, "Nothing was installed. Start the node without a service: opensesh node start")
+    except BaseException:
         _undo(ours, before)
-        if isinstance(error, OSError):
-            raise FILE_UNREADABLE(f"{ours.file} can't be written: {error.strerror}.", path=str(ours.file)) from None
         raise
     return ours
 
@@ -69,11 +71,12 @@ def uninstall(environ: Mapping[str, str] | None = None, platform: str = sys.plat
     ours = service(environ, platform)
     if not ours.file.exists():
         return None
-    for command in ours.disable:
-        _manage(command)
+    if ours.loaded is None or _try(ours.loaded) is None:
+        for command in ours.disable:
+            _manage(command, f"Nothing was removed. Try again when the service manager answers; the file: {ours.file}")
     ours.file.unlink(missing_ok=True)
     for command in ours.forget:
-        _manage(command)
+        _try(command)  # all that matters is gone
     return ours
 
 
@@ -142,6 +145,8 @@ def _launchd(user: Path, suffix: str, chosen: Mapping[str, str]) -> Service:
         enable=(("launchctl", "bootstrap", domain, str(file)),),
         disable=(("launchctl", "bootout", f"{domain}/{name}"),),
         forget=(),
+        # Of an agent that was unloaded by hand, bootout fails though all is well.
+        loaded=("launchctl", "print", f"{domain}/{name}"),
     )
 
 
@@ -160,14 +165,15 @@ def _replace(file: Path, content: bytes) -> None:
         neighbour.unlink(missing_ok=True)
 
 
-def _manage(command: Sequence[str]) -> None:
-    failure = _try(command)
-    if failure is not None:
-        raise failure
+def _manage(command: Sequence[str], next: str) -> None:
+    """Run one command of the service manager. Raises DAEMON_NOT_RUNNING with what it said, and what to do next."""
+    said = _try(command)
+    if said is not None:
+        raise DAEMON_NOT_RUNNING(f"{' '.join(command[:3])} failed: {said}", next=next)
 
 
-def _try(command: Sequence[str]) -> OpenSeshError | None:
-    """Run one command of the service manager; the error to raise if it failed."""
+def _try(command: Sequence[str]) -> str | None:
+    """Run one command of the service manager; what it said, in a line, if it failed."""
     said = ""
     try:
         done = subprocess.run(
@@ -180,7 +186,4 @@ def _try(command: Sequence[str]) -> OpenSeshError | None:
         said = f"there is no {command[0]}"
     except subprocess.TimeoutExpired:
         said = "it did not answer in time"
-    return DAEMON_NOT_RUNNING(
-        f"{' '.join(command[:3])} failed: {said.splitlines()[0]}",
-        next="Nothing was installed. Start the node without a service: opensesh node start",
-    )
+    return said.splitlines()[0]
