@@ -20,6 +20,7 @@ class Out:
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
         self.terminal = sys.stdout.isatty()
+        self._progress = False
         plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
         self._colour = self.terminal and not plain and not as_json
         self._colour_errors = sys.stderr.isatty() and not plain
@@ -67,8 +68,9 @@ class Out:
 
     def progress(self, text: str) -> None:
         """A word that is replaced by the next one, on a terminal only; an empty one clears it."""
-        if not self.as_json and sys.stderr.isatty():
-            _write(sys.stderr, f"\r\x1b[K{text}")
+        if not self.as_json and (text or self._progress) and sys.stderr.isatty():
+            _write(sys.stderr, f"\r\x1b[K{text}")  # clears the line, so never one that holds anything else
+            self._progress = bool(text)
 
     def error(self, error: OpenSeshError) -> None:
         """An error, in the one shape it has everywhere: to stderr, as a JSON line with `--json`."""

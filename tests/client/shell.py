@@ -44,7 +44,7 @@ class Shell:
 
     def __init__(self, environ: dict[str, str], program: list[str] | None = None) -> None:
         self.environ = {**environ, "PYTHONPATH": str(ROOT)}
-        self._program = program or [sys.executable, "-P", "-m", "opensesh"]
+        self.program = program or [sys.executable, "-P", "-m", "opensesh"]
 
     async def __call__(self, *words: str, stdin: bytes = b"") -> Finished:
         process = await self.begin(*words)
@@ -55,7 +55,7 @@ class Shell:
     async def begin(self, *words: str) -> asyncio.subprocess.Process:
         """A running command."""
         return await asyncio.create_subprocess_exec(
-            *self._program,
+            *self.program,
             *words,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
