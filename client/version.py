@@ -2,8 +2,8 @@
 
 from importlib import metadata
 
-# A checkout that was never installed has no metadata to ask.
-UNINSTALLED = "0.1.0"
+# A checkout that was never installed has no metadata to ask. The node says the same (`node/version.py`).
+UNINSTALLED = "0+checkout"
 
 
 def version() -> str:

@@ -16,17 +16,31 @@ class Devices:
     _calls: Calls
 
     @calls("pair.show")
-    async def show_pairing_code(self, timeout_s: float = WAIT_S) -> AsyncIterator[r.PairingStep]:
-        """Offer a pairing code (the first step) and wait for the other device (the last). Leaving burns the code."""
-        async for line in self._calls.stream("pair.show", timeout_s=timeout_s):
+    async def show_pairing_code(
+        self, timeout_s: float = WAIT_S, *, confirm: bool = True
+    ) -> AsyncIterator[r.PairingStep]:
+        """Offer a pairing code (the first step) and wait for the other device (the last). Leaving burns the code.
+
+        With `confirm`, the step pair.joining names a device that waits for `confirm_pairing`.
+        """
+        async for line in self._calls.stream("pair.show", timeout_s=timeout_s, confirm=confirm):
             yield typed(line, r.PairingStep)
+
+    @calls("pair.confirm")
+    async def confirm_pairing(self, accept: bool) -> None:
+        """Let the device in that asks to join, or turn it away. Raises PAIRING_EXPIRED if none asks."""
+        await self._calls.plain("pair.confirm", accept=accept)
 
     @calls("pair.join")
     async def pair(
-        self, code: str, relay: str | None = None, timeout_s: float = WAIT_S
+        self, code: str, relay: str | None = None, phrase: str | None = None, timeout_s: float = WAIT_S
     ) -> AsyncIterator[r.PairingStep]:
-        """Join the device that shows a code, over `relay` if this device has none yet. A wrong code burns it."""
-        async for line in self._calls.stream("pair.join", code=code, relay=relay, timeout_s=timeout_s):
+        """Join the device that shows a code, over `relay` if this device has none yet. A wrong code burns it.
+
+        The recovery words of this device are needed if it has threads and its words are confirmed.
+        """
+        steps = self._calls.stream("pair.join", code=code, relay=relay, phrase=phrase, timeout_s=timeout_s)
+        async for line in steps:
             yield typed(line, r.PairingStep)
 
     @calls("device.list")
@@ -40,9 +54,9 @@ class Devices:
         return typed((await self._calls.plain("device.rename", device=device, name=name)).get("device"), r.Device)
 
     @calls("device.revoke")
-    async def revoke_device(self, device: str) -> r.Revoked:
-        """Cut a device off in every thread, and replace every key."""
-        return await self._calls.call("device.revoke", r.Revoked, device=device)
+    async def revoke_device(self, device: str, phrase: str | None = None) -> r.Revoked:
+        """Cut a device off in every thread, and replace every key; with the recovery words also an older one."""
+        return await self._calls.call("device.revoke", r.Revoked, device=device, phrase=phrase)
 
     @calls("identity.whoami")
     async def whoami(self) -> r.Identity:

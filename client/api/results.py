@@ -18,6 +18,7 @@ class DeviceName(Result, frozen=True, kw_only=True):
 
     name: str
     id: str | None = None
+    platform: str | None = None
 
 
 class Status(Result, frozen=True, kw_only=True):
@@ -289,6 +290,7 @@ class Device(Result, frozen=True, kw_only=True):
     state: str
     online: bool
     added_at: datetime
+    platform: str | None = None
 
 
 class Revoked(Result, frozen=True, kw_only=True):

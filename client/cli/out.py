@@ -83,20 +83,20 @@ class Out:
         if self._colour_errors:
             mark = f"\x1b[31m{mark}\x1b[0m"
         lines = [f"{mark} {one_line(error.message)}"]
-        lines += [f"  {one_line(line)}" for line in details(shape["details"])]
+        lines += [f"  {indent}{one_line(line)}" for indent, line in details(shape["details"])]
         lines.append(f"next: {one_line(shape['next'])}")
         _write(sys.stderr, "\n".join(lines) + "\n")
 
 
-def details(values: dict[str, Any]) -> list[str]:
-    """An error's details as lines: what helps a person, such as the nearest matches and the tail of a log."""
+def details(values: dict[str, Any]) -> list[tuple[str, str]]:
+    """An error's details as indent and line: what helps a person, as the nearest matches or the tail of a log."""
     lines = []
     for name, value in values.items():
         if isinstance(value, list | tuple):
             items = [_item(item) for item in value]
-            lines += [f"{name}:", *(f"  {item}" for item in items)] if items else []
+            lines += [("", f"{name}:"), *(("  ", item) for item in items)] if items else []
         elif value is not None and not isinstance(value, dict):
-            lines.append(f"{name}: {value}")
+            lines.append(("", f"{name}: {value}"))
     return lines
 
 

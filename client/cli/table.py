@@ -199,12 +199,20 @@ _DEVICES = (
         "Show a code for another device, or join the device that shows one.",
         Argument("code", "CODE", "the code or link the other device shows; `-` reads standard input"),
         _RELAY,
+        Argument(
+            "phrase", "", "read this device's recovery words from standard input", "--phrase-stdin", kind="secret"
+        ),
+        Argument("yes", "", "let the other device in without asking", "--yes", kind="flag"),
+        Argument("confirm", "", "wait for a yes even where nobody can be asked", "--confirm", kind="flag"),
         _TIMEOUT,
         group="devices",
-        operations=("pair.show", "pair.join"),
+        operations=("pair.show", "pair.join", "pair.confirm"),
         run="pairing:pair",
         examples=("opensesh pair", "opensesh pair 7-crossover-clockwork"),
-        detail="Both devices then have one identity and all threads of both. A wrong code burns the code.",
+        detail="Both devices then have one identity and all threads of both. A wrong code burns the code. On a"
+        " terminal the device that joins is named and asked about; elsewhere, and with --json, knowing the code is"
+        " enough unless --confirm is given. The words are needed to join if this device has threads and its words"
+        " are confirmed.",
     ),
     Verb(
         "devices list",
@@ -213,6 +221,16 @@ _DEVICES = (
         operations=("device.list",),
         text="devices:listed",
         examples=("opensesh devices",),
+    ),
+    Verb(
+        "devices admit",
+        "Let the device in that asks to join, or turn it away.",
+        Argument("decline", "", "turn it away", "--decline", kind="flag"),
+        group="devices",
+        operations=("pair.confirm",),
+        run="pairing:admit",
+        examples=("opensesh devices admit", "opensesh devices admit --decline"),
+        detail="For a code shown by `opensesh pair --confirm`, or by the screen.",
     ),
     Verb(
         "devices rename",
@@ -228,10 +246,12 @@ _DEVICES = (
         "devices revoke",
         "Cut a device off in every thread, and replace every key.",
         _DEVICE,
+        _PHRASE,
         group="devices",
         operations=("device.revoke",),
         text="devices:revoked",
         examples=("opensesh devices revoke old-laptop",),
+        detail="To end a device that is older than this one takes the recovery words.",
     ),
     Verb(
         "whoami",

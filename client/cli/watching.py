@@ -78,5 +78,8 @@ def _line(event: dict[str, Any], out: Out) -> str:
         for name, value in event.items()
         if name not in ("cursor", "type", "thread") and isinstance(value, str | int | float)
     )
+    message = event.get("message")
+    if isinstance(message, dict):
+        rest = f"{one_line(message.get('role'))}: {one_line(message.get('text'))} {rest}"
     line = f"{event['cursor']:>8}  {thread:<8}  {one_line(event['type'])}  {rest}".rstrip()
     return line if out.columns is None else shorten(line, out.columns)

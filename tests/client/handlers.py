@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from client.version import version
 from crdt.errors import CURSOR_UNKNOWN, THREAD_NOT_FOUND
 from node.api.operations import OPERATIONS
 from node.api.requests import Context
@@ -110,7 +111,7 @@ def _moved(state: str) -> Callable[[Any], dict[str, Any]]:
 
 ANSWERS: dict[str, Any] = {
     "status": {
-        **{"state": "ready", "version": "0.1.0", "pid": 4242, "started_at": WHEN, "home": None, "identity": "i" * 52},
+        **{"state": "ready", "version": version(), "pid": 4242, "started_at": WHEN, "home": None, "identity": "i" * 52},
         **{"device": {"id": "d" * 52, "name": "laptop"}, "threads": 2, "sync": "on 2 devices", "keys": "file"},
     },
     "node.stop": {"stopping": True, "pid": 2**22 + 1},  # above Linux's largest process id
@@ -164,6 +165,7 @@ ANSWERS: dict[str, Any] = {
     "import.follow": {"follows": [FOLLOW]},
     "import.unfollow": {"follows": []},
     "import.followed": {"follows": [FOLLOW]},
+    "pair.confirm": lambda p: {"accepted": p.accept},
     "device.list": {"devices": [DEVICE]},
     "device.rename": lambda p: {"device": {**DEVICE, "name": p.name}},
     "device.revoke": {"device": {**DEVICE, "state": "revoked"}, "threads": 2},
@@ -187,7 +189,7 @@ ANSWERS: dict[str, Any] = {
 LINES: dict[str, list[dict[str, Any]]] = {
     "events.watch": [
         {"type": "ready", "cursor": 10, "thread": None},
-        {"type": "message.added", "cursor": 11, "thread": THREAD_IDS[0], "message_id": "m" * 26},
+        {"type": "message.added", "cursor": 11, "thread": THREAD_IDS[0], "message": message(HOSTILE)},
         {"type": "run.completed", "cursor": 12, "thread": THREAD_IDS[0]},
     ],
     "run.ask": [
@@ -199,7 +201,7 @@ LINES: dict[str, list[dict[str, Any]]] = {
     ],
     "pair.show": [
         {"type": "pair.code", "code": "7-crossover-clockwork", "link": "opensesh:pair#x", "expires_at": WHEN},
-        {"type": "pair.joining", "device": {"name": "desktop"}},
+        {"type": "pair.joining", "device": {"name": "desk\x1b[2Jtop", "platform": "linux"}},
         {"type": "pair.done", "paired": {"device": {"id": "e" * 52, "name": "desktop"}, "identity": "i", "threads": 2}},
     ],
     "pair.join": [

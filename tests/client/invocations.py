@@ -117,11 +117,19 @@ INVOCATIONS: dict[str, Invocation] = {
         ["import", "--unfollow", "codex"], lambda n: n.unfollow("codex"), {"follow": "codex"}
     ),
     "import.followed": Invocation(["import", "--followed"], lambda n: n.follows(), {}),
-    "pair.show": Invocation(["pair", "--timeout", "5"], lambda n: n.show_pairing_code(timeout_s=5), {"timeout_s": 5}),
+    "pair.show": Invocation(
+        ["pair", "--timeout", "5", "--confirm"],
+        lambda n: n.show_pairing_code(timeout_s=5),
+        {"timeout_s": 5, "confirm": True},
+    ),
     "pair.join": Invocation(
-        ["pair", "7-a-b", "--relay", "ws://r", "--timeout", "5"],
-        lambda n: n.pair("7-a-b", relay="ws://r", timeout_s=5),
-        {"code": "7-a-b", "relay": "ws://r", "timeout_s": 5},
+        ["pair", "7-a-b", "--relay", "ws://r", "--timeout", "5", "--phrase-stdin"],
+        lambda n: n.pair("7-a-b", relay="ws://r", phrase=WORDS24, timeout_s=5),
+        {"code": "7-a-b", "relay": "ws://r", "phrase": WORDS24, "timeout_s": 5},
+        WORDS24.encode(),
+    ),
+    "pair.confirm": Invocation(
+        ["devices", "admit", "--decline"], lambda n: n.confirm_pairing(False), {"accept": False}
     ),
     "device.list": Invocation(["devices"], lambda n: n.devices(), {}),
     "device.rename": Invocation(
@@ -130,7 +138,10 @@ INVOCATIONS: dict[str, Invocation] = {
         {"device": "laptop", "name": "old"},
     ),
     "device.revoke": Invocation(
-        ["devices", "revoke", "laptop"], lambda n: n.revoke_device("laptop"), {"device": "laptop"}
+        ["devices", "revoke", "laptop", "--phrase-stdin"],
+        lambda n: n.revoke_device("laptop", WORDS24),
+        {"device": "laptop", "phrase": WORDS24},
+        WORDS24.encode(),
     ),
     "identity.whoami": Invocation(["whoami"], lambda n: n.whoami(), {}),
     "recovery.show": Invocation(["recovery", "show"], lambda n: n.recovery_phrase(), {}),

@@ -144,9 +144,19 @@ async def test_leaving_a_pairing_tells_the_node_so_that_it_burns_the_code(served
 async def test_pairing_as_json_begins_with_the_code_and_ends_with_the_device(served: FakeNode, cli: Inside) -> None:
     lines = (await cli("pair", "--json")).values
     assert lines[0]["code"] and lines[-1]["paired"]["device"]["name"] == "desktop"
+    assert served.last("pair.show")["confirm"] is False
     await cli("pair", "-", stdin=b" 7-a-b \n")
     assert served.last("pair.join")["code"] == "7-a-b"
-    assert (await cli("pair", "--relay", "ws://r")).code == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--relay", "ws://r"], ["--phrase-stdin"], ["--yes", "--confirm"], ["7-a-b", "--yes"], ["-", "--phrase-stdin"]],
+)
+async def test_what_makes_no_sense_in_pairing_is_a_usage_error(served: FakeNode, cli: Inside, words: list[str]) -> None:
+    finished = await cli("pair", *words, "--json", stdin=b"words")
+    assert (finished.code, finished.error["code"]) == (2, "E011")
+    assert not served.calls
 
 
 async def test_a_reader_that_has_seen_enough_is_no_error(served: FakeNode, shell: Shell) -> None:

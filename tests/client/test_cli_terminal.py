@@ -90,10 +90,21 @@ async def test_reasoning_is_shown_apart_from_the_answer(served: FakeNode, term: 
 
 
 async def test_a_code_is_shown_with_what_to_do_with_it(served: FakeNode, term: Shell) -> None:
-    async with Terminal(term).running("pair") as terminal:
+    async with Terminal(term).running("pair", "--yes") as terminal:
         assert await terminal.end() == 0
+    assert served.last("pair.show")["confirm"] is False
     assert "opensesh pair" in terminal.said and "7-crossover-clockwork" in terminal.said
     assert "Paired with" in terminal.said and "desktop" in terminal.said
+
+
+async def test_a_device_that_joins_is_named_and_asked_about(served: FakeNode, term: Shell) -> None:
+    for answer, accepted in (("y\n", True), ("n\n", False)):
+        async with Terminal(term).running("pair") as terminal:
+            await terminal.until("Let desk␛[2Jtop (linux) in, with all your threads? [y/N] ")
+            terminal.type(answer)
+            await terminal.end()
+        assert served.last("pair.show")["confirm"] is True
+        assert served.last("pair.confirm")["accept"] is accepted
 
 
 async def test_the_words_are_numbered_for_writing_down(served: FakeNode, term: Shell) -> None:

@@ -46,6 +46,7 @@ async def test_what_does_not_come_in_time_is_a_timeout(served: FakeNode, cli: In
 async def test_a_person_reads_a_line_an_event(served: FakeNode, cli: Inside) -> None:
     finished = await cli("watch", "--until", "run.completed")
     assert "message.added" in finished.out.splitlines()[1] and THREAD_IDS[0][:8] in finished.out
+    assert "user: Evil ␛]0;owned␇" in finished.out
 
 
 async def test_without_a_node_it_fails_at_once_even_with_a_cursor(home: Path, cli: Inside) -> None:
