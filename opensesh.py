@@ -1,26 +1,43 @@
-"""The front door: the console entry point. Imports what a command needs, when it needs it."""
+"""The front door: the console entry point, and the name under which Python programs import OpenSesh.
+
+    import opensesh
+
+    async with opensesh.connect() as node:
+        thread = await node.create_thread("Fix the parser")
+        await node.say(thread.id, "It fails on empty input.")
+
+Imports what a command or a program needs, when it needs it.
+"""
 
 import sys
 from collections.abc import Sequence
 
-from crdt import errors
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from client.api.node import Node as Node
+    from client.api.node import connect as connect
+    from crdt.errors import OpenSeshError as OpenSeshError
 
-USAGE = "usage: opensesh relay serve [--host HOST] [--port PORT] --data DIR [more: --help]"
+__all__ = ["Node", "OpenSeshError", "connect", "main"]
+
+_ELSEWHERE = {"connect": "client.api.node", "Node": "client.api.node", "OpenSeshError": "crdt.errors"}
+
+
+def __getattr__(name: str) -> object:
+    """`opensesh.connect` and its kin, imported at first use: a command has no use for asyncio."""
+    if name not in _ELSEWHERE:
+        raise AttributeError(f"module 'opensesh' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_ELSEWHERE[name]), name)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (0 done, 1 refused, 2 not understood, 130 interrupted)."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if words[:2] == ["relay", "serve"]:
-        from relay.__main__ import main as serve
+    from client.cli.main import main as command
 
-        return serve(words[2:])
-    if words[:1] in (["-h"], ["--help"]):
-        print(USAGE)
-        return 0
-    error = errors.USAGE(next=USAGE)
-    print(f"error {error.kind.code}: {error.message}\nnext: {error.kind.next}\n{USAGE}", file=sys.stderr)
-    return error.kind.exit_code
+    return command(words)
 
 
 if __name__ == "__main__":

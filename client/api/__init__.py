@@ -1,0 +1,1 @@
+"""The public Python API: `async with opensesh.connect() as node: …` (`client/api/node.py`)."""
