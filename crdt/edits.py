@@ -39,6 +39,19 @@ def append_text(doc: "pycrdt.Doc[Any]", identifier: str, kind: str, text: str) -
         parts.append(_part(Part(type=kind, text=text)))
 
 
+def grow_field(doc: "pycrdt.Doc[Any]", identifier: str, index: int, name: str, text: str) -> None:
+    """Append to a field of one part, for a text too long for one envelope."""
+    parts = _parts(doc, identifier)
+    part = parts[index] if parts is not None and index < len(parts) else None
+    if not isinstance(part, pycrdt.Map):
+        return
+    field = part.get(name)
+    if isinstance(field, pycrdt.Text):
+        field += text
+    else:
+        part[name] = pycrdt.Text((field if isinstance(field, str) else "") + text)
+
+
 def add_parts(doc: "pycrdt.Doc[Any]", identifier: str, added: Iterable[Part]) -> None:
     """Append whole parts."""
     parts = _parts(doc, identifier)

@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 from collections.abc import Mapping
+from pathlib import Path
 
 from node import config, keychain, logs
 from node.account import Account
@@ -19,12 +20,14 @@ from node.api.server import Handler, Server
 from node.bus import Bus
 from node.handlers.events import EventHandlers
 from node.handlers.identity import IdentityHandlers
+from node.handlers.imports import ImportHandlers
 from node.handlers.runs import RunHandlers
 from node.handlers.sync import SyncHandlers
 from node.handlers.system import SystemHandlers
 from node.handlers.threads import ThreadHandlers
 from node.home import Home
 from node.identity import device_name
+from node.imports import Follows, Importer
 from node.library import Library
 from node.recovery import Recovery
 from node.runs import Runs
@@ -81,14 +84,20 @@ class Daemon:
         syncing = SyncHandlers(synchronizer, library)
         running = RunHandlers(runs, providers, library)
 
+        importer = Importer(threads, threading.begin)
+        follows = Follows(threads, importer, Path.home())
+        importing = ImportHandlers(account, importer, follows)
+
         await runs.start()
         stack.push_async_callback(runs.close)
+        await follows.start()
+        stack.push_async_callback(follows.close)
         await synchronizer.start()
         stack.push_async_callback(synchronizer.close)
         upkeep = Upkeep(account, [people.finish_transfers, people.enforce_revocations, threading.forget_deleted])
         upkeep.start()
         stack.push_async_callback(upkeep.close)
-        server = Server(_routes(system, threading, running, people, syncing, events), home.socket)
+        server = Server(_routes(system, threading, running, importing, people, syncing, events), home.socket)
         await server.start()
         stack.push_async_callback(server.stop)
         return system
@@ -103,6 +112,7 @@ def _routes(
     system: SystemHandlers,
     threads: ThreadHandlers,
     runs: RunHandlers,
+    imports: ImportHandlers,
     people: IdentityHandlers,
     sync: SyncHandlers,
     events: EventHandlers,
@@ -131,6 +141,10 @@ def _routes(
         "provider.test": runs.provider_test,
         "provider.remove": runs.provider_remove,
         "model.list": runs.models,
+        "import.file": imports.file,
+        "import.follow": imports.follow,
+        "import.unfollow": imports.unfollow,
+        "import.followed": imports.followed,
         "identity.whoami": system.whoami,
         "pair.show": people.pair_show,
         "pair.confirm": people.pair_confirm,
