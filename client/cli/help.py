@@ -4,6 +4,7 @@ from client.cli.out import Out
 from client.cli.table import GROUPS, VERBS
 from client.cli.verb import Argument, Verb
 from crdt.errors import USAGE, OpenSeshError
+from node.api.operations import OPERATIONS
 
 _INDENT = "  "
 
@@ -54,6 +55,9 @@ def of_verb(verb: Verb, out: Out) -> str:
     rows += [("--json", "JSON on stdout; an error as one JSON line on stderr"), ("-h, --help", "this")]
     lines += ["", out.style("bold", "Options"), *_columns(rows)]
     lines += ["", out.style("bold", "Examples"), *(_INDENT + example for example in verb.examples)]
+    shapes = _shapes(verb)
+    if shapes:
+        lines += ["", out.style("bold", "With --json"), *shapes]
     return "\n".join(lines)
 
 
@@ -73,10 +77,41 @@ def _doc(argument: Argument) -> str:
     return f"{argument.doc} (needed)" if argument.flags and argument.required else argument.doc
 
 
-def _wrapped(text: str) -> list[str]:
+def _shapes(verb: Verb) -> list[str]:
+    """What it prints with `--json`: a key ending in ? may be missing, and there may be more."""
+    if verb.json:
+        return [line for shape in verb.json.split("\n") for line in _wrapped(shape, _INDENT)]
+    lines = []
+    for name in verb.operations:
+        operation = OPERATIONS[name]
+        shapes = operation.result.items() if operation.stream else [("", operation.result)]
+        for kind, shape in shapes:
+            text = _shape(shape)
+            if kind:
+                text = f'{{"type": "{kind}", {text[1:]}'.replace('"*"', "<any other>")
+            lines += _wrapped(text, _INDENT)
+    return lines
+
+
+def _shape(shape: object) -> str:
+    if isinstance(shape, dict):
+        return "{" + ", ".join(f'"{key}": {_shape(value)}' for key, value in shape.items()) + "}"
+    if isinstance(shape, list):
+        return f"[{_shape(shape[0])}, …]"
+    return f"<{shape}>"
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
     import textwrap
 
-    return textwrap.wrap(text, 100, break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(
+        text,
+        100,
+        initial_indent=indent,
+        subsequent_indent=indent * 2,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _list(verbs: list[Verb]) -> list[str]:

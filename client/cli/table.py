@@ -140,7 +140,8 @@ _THREADS = (
         operations=("thread.export",),
         run="exporting:export",
         examples=("opensesh export k3v9 > thread.md", "opensesh export k3v9 --format json -o thread.json"),
-        detail="--json alone means --format json. --format markdown --json gives an object with id, format, text.",
+        detail="--json alone means --format json, printed as it is.",
+        json='with --format markdown {"id", "format", "text"}; with --output {"id", "format", "path"}',
     ),
     Verb(
         "import",
@@ -160,7 +161,7 @@ _THREADS = (
             "opensesh import --unfollow claude",
         ),
         detail="The node does the watching, also after a restart; the command returns at once. To import the same"
-        " file again adds nothing.",
+        " file again adds nothing. Of several files, one that can't be read does not keep the others out.",
     ),
     Verb(
         "trash",
@@ -208,6 +209,9 @@ _DEVICES = (
         group="devices",
         operations=("pair.show", "pair.join", "pair.confirm"),
         run="pairing:pair",
+        json='first {"type": "pair.code", "code", "link?", "expires_at"}, of the device that shows the code\n'
+        'then {"type": "pair.joining", "device": {"name"}}\n'
+        'last {"type": "pair.done", "paired": {"device": {"id", "name"}, "identity", "threads": <count>}}',
         examples=("opensesh pair", "opensesh pair 7-crossover-clockwork"),
         detail="Both devices then have one identity and all threads of both. A wrong code burns the code. On a"
         " terminal the device that joins is named and asked about; elsewhere, and with --json, knowing the code is"
@@ -436,6 +440,7 @@ _NODE = (
         group="node",
         operations=("status",),
         run="node:start",
+        json='as `node status`, and "started": true if this command started it',
         examples=("opensesh node start",),
         detail="Commands start it by themselves, unless OPENSESH_NODE_AUTOSTART=0.",
     ),
@@ -445,6 +450,7 @@ _NODE = (
         group="node",
         operations=("node.stop",),
         run="node:stop",
+        json='{"stopping": <false if it did not run>, "pid": <integer or null>}',
         examples=("opensesh node stop",),
     ),
     Verb(
@@ -463,6 +469,7 @@ _NODE = (
         Argument("follow", "", "go on as it grows", "--follow", "-f", kind="flag"),
         group="node",
         run="node:logs",
+        json='{"path", "lines": [<text>, …]}; with --follow a line each {"line": <text>}',
         examples=("opensesh node logs --lines 20", "opensesh node logs --follow"),
     ),
     Verb(
@@ -470,6 +477,7 @@ _NODE = (
         "Start the node at login: a systemd user unit, or a launchd agent.",
         group="node",
         run="node:install",
+        json='{"installed": true, "name", "file"}',
         examples=("opensesh node install",),
     ),
     Verb(
@@ -477,6 +485,7 @@ _NODE = (
         "Take that back; data and settings stay.",
         group="node",
         run="node:uninstall",
+        json='{"installed": false, "name", "file": <null if there was none>}',
         examples=("opensesh node uninstall",),
     ),
     Verb(
@@ -567,6 +576,7 @@ _NODE = (
         Argument("shell", "SHELL", "bash, zsh or fish", required=True, choices=("bash", "zsh", "fish")),
         group="node",
         run="completion:completion",
+        json='{"shell", "script"}',
         examples=('eval "$(opensesh completion bash)"', "opensesh completion fish | source"),
     ),
 )

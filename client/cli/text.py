@@ -73,13 +73,17 @@ def table(rows: list[list[str]], columns: int | None = None, flexible: int = 1) 
     """Rows as aligned lines; the `flexible` column is shortened to make a line fit into `columns`, if given."""
     if not rows:
         return []
-    widths = [max(width(row[index]) for row in rows) for index in range(len(rows[0]))]
+    measured = [[width(cell) for cell in row] for row in rows]
+    widths = [max(column) for column in zip(*measured, strict=True)]
     if columns is not None:
         spare = columns - sum(widths) - 2 * (len(widths) - 1)
         widths[flexible] = max(12, widths[flexible] + min(0, spare))
     lines = []
-    for row in rows:
-        cells = [pad(shorten(cell, size), size) for cell, size in zip(row, widths, strict=True)]
+    for row, sizes in zip(rows, measured, strict=True):
+        cells = [
+            cell + " " * (most - taken) if taken <= most else pad(shorten(cell, most), most)
+            for cell, taken, most in zip(row, sizes, widths, strict=True)
+        ]
         lines.append("  ".join(cells).rstrip())
     return lines
 

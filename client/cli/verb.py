@@ -50,10 +50,11 @@ class Verb:
     It calls `operations` of the node's table. With one operation and no `run` the arguments are its
     parameters, and `text` turns its result, or each line of its stream, into what a person reads. `run`
     names a function that does more than that. Both are `module:function` below `client.cli`, imported
-    when the command is. An empty `operations` is a command that needs no node.
+    when the command is. An empty `operations` is a command that needs no node. `json` describes what
+    `--json` prints where that is not just what the operations give.
     """
 
-    __slots__ = ("arguments", "detail", "examples", "group", "operations", "run", "summary", "text", "words")
+    __slots__ = ("arguments", "detail", "examples", "group", "json", "operations", "run", "summary", "text", "words")
 
     def __init__(
         self,
@@ -66,12 +67,13 @@ class Verb:
         run: str = "",
         examples: tuple[str, ...] = (),
         detail: str = "",
+        json: str = "",
     ) -> None:
         assert run or (len(operations) == 1 and text), words
         assert examples, f"{words}: help without an example"
         self.words, self.summary, self.arguments, self.group = tuple(words.split()), summary, arguments, group
         self.operations, self.text, self.run = operations, text, run
-        self.examples, self.detail = examples, detail
+        self.examples, self.detail, self.json = examples, detail, json
 
     @property
     def name(self) -> str:

@@ -43,7 +43,9 @@ class Shell:
     """Runs `opensesh` with an environment; awaits its end, or hands out the running process."""
 
     def __init__(self, environ: dict[str, str], program: list[str] | None = None) -> None:
-        self.environ = {**environ, "PYTHONPATH": str(ROOT)}
+        # Buffered as a person's is: what is left in the buffer when a pipe closes is part of what is tested.
+        self.environ = {name: value for name, value in environ.items() if name != "PYTHONUNBUFFERED"}
+        self.environ["PYTHONPATH"] = str(ROOT)
         self.program = program or [sys.executable, "-P", "-m", "opensesh"]
 
     async def __call__(self, *words: str, stdin: bytes = b"") -> Finished:

@@ -116,6 +116,9 @@ async def test_each_command_explains_itself_with_an_example(name: str, cli: Insi
     assert (finished.code, finished.err) == (0, "")
     assert VERBS[name].summary in finished.out and VERBS[name].examples[0] in finished.out
     assert max(map(len, finished.out.splitlines())) <= 120
+    for operation in VERBS[name].operations:
+        keys = [f'"{key}"' if key != "*" else "<any other>" for key in OPERATIONS[operation].result]
+        assert VERBS[name].json or all(key in finished.out for key in keys)
 
 
 def test_the_tables_of_groups_and_aliases_name_what_there_is() -> None:
