@@ -52,7 +52,12 @@ _SETTINGS = (
     Setting("sync.lan_port", 0, "TCP port for devices on the local network; 0 lets the system choose.", most=65535),
     Setting("sync.relays", [], "Relays to keep a connection to, as ws:// or wss:// addresses."),
     Setting("node.log_level", "info", "How much the node writes to its log.", "OPENSESH_LOG_LEVEL", allowed=_LEVELS),
-    Setting("node.device_name", "", "The name other devices show for this one; empty: the host's name."),
+    Setting(
+        "node.device_name",
+        "",
+        "The name other devices show for this one; empty: the host's name.",
+        "OPENSESH_DEVICE_NAME",
+    ),
     Setting(
         "node.event_history", 100_000, "How many events a watcher may be behind before it starts over.", least=1000
     ),

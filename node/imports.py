@@ -172,7 +172,7 @@ class Follows:
         """Stop watching a source. Raises FILE_UNREADABLE if it isn't watched."""
         source = next((each for each in self._watched if name in (each, follow_id(each))), None)
         if source is None:
-            raise errors.FILE_UNREADABLE("That is not being watched.", next="See: opensesh import --follow --list")
+            raise errors.FILE_UNREADABLE("That is not being watched.", next="See what is: opensesh import --followed")
         del self._watched[source]
         await self._save()
         await self._stop(source)

@@ -571,6 +571,16 @@ _NODE = (
         examples=("opensesh purge --dry-run",),
     ),
     Verb(
+        "demo",
+        "Show it all on this machine: a relay and two devices, every step checked.",
+        Argument("keep", "DIR", "perform in this new folder, and leave it there", "--keep", kind="path"),
+        group="node",
+        run="demo:perform",
+        json='{"ok": true, "steps": [{"step", "seconds"}, …], "seconds", "kept"}',
+        examples=("opensesh demo", "opensesh demo --keep ./demo"),
+        detail="Separate processes with temporary homes; touches nothing of yours. Exit code 0 only if all held.",
+    ),
+    Verb(
         "completion",
         "Print a script that completes commands and options in your shell.",
         Argument("shell", "SHELL", "bash, zsh or fish", required=True, choices=("bash", "zsh", "fish")),
