@@ -29,6 +29,7 @@ from node.home import Home
 from node.identity import device_name
 from node.imports import Follows, Importer
 from node.library import Library
+from node.neighbours import Neighbours
 from node.recovery import Recovery
 from node.runs import Runs
 from node.store import Store
@@ -71,6 +72,9 @@ class Daemon:
         library = Library(store, account)
 
         synchronizer = Synchronizer(account, threads)
+        lan, port = self._settings.flag("sync.lan"), self._settings.number("sync.lan_port")
+        neighbours = Neighbours(account, threads, synchronizer.may_sync, enabled=lan, port=port)
+        synchronizer.use_local_network(neighbours)
         recovery = Recovery(account, threads, synchronizer)
         worker = ModelWorker()
         stack.push_async_callback(worker.close)
@@ -79,7 +83,7 @@ class Daemon:
 
         system = SystemHandlers(home, installation, account, library, synchronizer.overall)
         threading = ThreadHandlers(store, account, threads, library, synchronizer.words)
-        people = IdentityHandlers(account, threads, recovery, None, lambda _: False)
+        people = IdentityHandlers(account, threads, recovery, neighbours, neighbours.is_online)
         events = EventHandlers(store, bus, library)
         syncing = SyncHandlers(synchronizer, library)
         running = RunHandlers(runs, providers, library)
@@ -94,6 +98,8 @@ class Daemon:
         stack.push_async_callback(follows.close)
         await synchronizer.start()
         stack.push_async_callback(synchronizer.close)
+        await neighbours.start()
+        stack.push_async_callback(neighbours.close)
         upkeep = Upkeep(account, [people.finish_transfers, people.enforce_revocations, threading.forget_deleted])
         upkeep.start()
         stack.push_async_callback(upkeep.close)

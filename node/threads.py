@@ -124,6 +124,10 @@ class Draft:
             self.frames.append((commit.frame, commit.receipt))
 
 
+# Told once frames are on the disk: (frame, hash, receipt) each, and the origin they came from.
+OnStored = Callable[[OpenThread, list[tuple[bytes, bytes, Receipt]], int], None]
+
+
 class Threads:
     """All threads of this device."""
 
@@ -135,6 +139,7 @@ class Threads:
         self._open: OrderedDict[bytes, OpenThread] = OrderedDict()
         self._loading: dict[bytes, asyncio.Task[OpenThread]] = {}
         self.on_change: list[Callable[[OpenThread, list[Receipt]], None]] = []
+        self.on_stored: list[OnStored] = []
 
     # ---- reading
 
@@ -305,6 +310,9 @@ class Threads:
         written = await self.store.write(batch)
         for cursor, (type, data) in zip(written.cursors, draft.events, strict=True):
             self.bus.publish(happenings.Happening(cursor=cursor, type=type, thread=to_text(opened.id), data=data))
+        stored = [(each.frame, each.hash, receipt) for each, receipt in zip(batch.frames, receipts, strict=True)]
+        for on_stored in self.on_stored:
+            on_stored(opened, stored, origin)
         for listener in self.on_change:
             listener(opened, receipts)
 
