@@ -135,7 +135,7 @@ async def test_leaving_a_pairing_tells_the_node_so_that_it_burns_the_code(served
     served.holding["pair.show"] = asyncio.Event()
     process = await shell.begin("pair", "--json")
     assert process.stdout is not None
-    assert json.loads(await process.stdout.readline())["code"] == "7-crossover-clockwork"
+    assert json.loads(await process.stdout.readline())["code"] == "6-diet-eagle"
     process.send_signal(signal.SIGINT)
     await process.wait()
     await until(lambda: "pair.show" in served.left)
