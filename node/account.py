@@ -148,6 +148,11 @@ class Account:
             raise errors.DEVICE_REVOKED()
         return Author(self.device, self.identity, session, os.urandom)
 
+    def check_standing(self) -> None:
+        """Raise DEVICE_REVOKED if another device has cut this one off."""
+        if self.is_revoked:
+            raise errors.DEVICE_REVOKED()
+
     def own_keys(self) -> list[keys.AgreementKey]:
         former = [keys.AgreementKey.from_secret(secret) for secret in self._installed().former]
         return [self.device.agreement, *self.affairs.identity_keys.values(), *former]
@@ -253,6 +258,13 @@ class Account:
         self._set(installation)
         self._take(bundle)
         self._tell()
+
+    async def become(self, installation: Installation) -> None:
+        """Be the device that a backup holds. Its account thread comes from there too."""
+        self._set(installation)
+        given = await self.store.secret(BUNDLE)
+        if given is not None:
+            self._take(decode_bundle(given))
 
     async def reread(self) -> None:
         """Read the account thread as this device sees it now."""

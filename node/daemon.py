@@ -18,6 +18,7 @@ from node.agent.models import ModelWorker
 from node.agent.providers import Providers
 from node.api.server import Handler, Server
 from node.bus import Bus
+from node.checkup import Checkup
 from node.handlers.events import EventHandlers
 from node.handlers.identity import IdentityHandlers
 from node.handlers.imports import ImportHandlers
@@ -28,6 +29,7 @@ from node.handlers.threads import ThreadHandlers
 from node.home import Home
 from node.identity import device_name
 from node.imports import Follows, Importer
+from node.keeping import Keeping
 from node.library import Library
 from node.neighbours import Neighbours
 from node.recovery import Recovery
@@ -64,6 +66,7 @@ class Daemon:
         installation = await asyncio.to_thread(keychain.unlock, home.data, home.database, self._environ)
         store = await Store.open(home.database, installation.key)
         stack.push_async_callback(store.close)
+        await store.prune_events(self._settings.number("node.event_history"))
         bus = Bus()
         stack.callback(bus.close)
         account = Account(store, device_name(self._settings.text("node.device_name")))
@@ -81,8 +84,12 @@ class Daemon:
         providers = Providers(store, worker, self._settings.text("models.default"))
         runs = Runs(account, threads, bus, providers)
 
-        system = SystemHandlers(home, installation, account, library, synchronizer.overall)
+        checkup = Checkup(home, installation, store, account, synchronizer, providers, neighbours.problem)
+        keeping = Keeping(home, installation, store, account, threads, library)
         threading = ThreadHandlers(store, account, threads, library, synchronizer.words)
+        system = SystemHandlers(
+            home, installation, account, library, synchronizer.overall, checkup, keeping, threading.forget
+        )
         people = IdentityHandlers(account, threads, recovery, neighbours, neighbours.is_online)
         events = EventHandlers(store, bus, library)
         syncing = SyncHandlers(synchronizer, library)
@@ -127,6 +134,10 @@ def _routes(
     return {
         "status": system.status,
         "node.stop": system.stop,
+        "doctor": system.doctor,
+        "backup.create": system.backup_create,
+        "backup.restore": system.backup_restore,
+        "purge": system.purge,
         "config.get": system.config_get,
         "config.set": system.config_set,
         "events.watch": events.watch,

@@ -187,6 +187,10 @@ class Neighbours:
 
     # ---- what sync and devices ask
 
+    def problem(self) -> str:
+        """Why the local network can't be used, in a sentence; empty if it can, or isn't to be."""
+        return self._discovery.problem if self._discovery is not None else ""
+
     def is_online(self, device: DeviceId) -> bool:
         """Whether there is a line to it now."""
         return device in self._sessions

@@ -242,6 +242,14 @@ class Store:
         """Rows by table, for `doctor` and `purge --dry-run`."""
         return await self._database.read(reads.counts)
 
+    async def damage(self) -> str:
+        """What a quick check of the database finds wrong; empty if nothing."""
+        return await self._database.read(reads.damage)
+
+    async def size_of(self, thread: bytes) -> int:
+        """Bytes of a thread's frames."""
+        return await self._database.read(lambda each: reads.size_of(each, thread))
+
     def _search(self, connection: apply.Connection, words: tuple[str, ...], after: int) -> tuple[list[Text], int]:
         return reads.search(connection, self._sealer, words, after, reads.PAGE)
 

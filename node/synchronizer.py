@@ -198,6 +198,8 @@ class Synchronizer:
 
         Raises NOTHING_TO_SYNC_WITH, or why the only relay refuses.
         """
+        if self._account.exists:
+            self._account.check_standing()
         if not self.is_set_up:
             raise errors.NOTHING_TO_SYNC_WITH()
         for link in self._links.values():

@@ -42,7 +42,10 @@ class Pen(Protocol):
     """Whose device this is, as far as threads need to know it."""
 
     def author(self, session: SessionId) -> Author:
-        """The device's keys under a session. Raises DEVICE_REVOKED."""
+        """The device's keys under a session."""
+
+    def check_standing(self) -> None:
+        """Raise DEVICE_REVOKED if this device may write nowhere any more."""
 
     def own_keys(self) -> list[keys.AgreementKey]:
         """Every key that content keys may be wrapped to for us."""
@@ -192,8 +195,9 @@ class Threads:
     async def change(self, thread: ThreadId, answer: Answer | None = None) -> AsyncIterator[Draft]:
         """A block that changes one thread; what it committed is durable when the block has ended.
 
-        Raises what `open` raises, `DuplicateRequest`, and DISK_FULL; nothing is changed then.
+        Raises what `open` raises, DEVICE_REVOKED, `DuplicateRequest`, and DISK_FULL; nothing is changed then.
         """
+        self.pen.check_standing()
         async with self._held(lambda: self.open(thread)) as opened:
             draft = Draft(opened, self.pen)
             draft.batch.answer = answer
@@ -287,8 +291,7 @@ class Threads:
 
     async def _rebuilt(self, thread: ThreadId) -> None:
         """A cut took something back: tell watchers to read the thread again."""
-        async with self.change(thread) as draft:
-            draft.events.append(("thread.rebuilt", {}))
+        await self.announce("thread.rebuilt", thread)
 
     # ---- storing
 

@@ -172,3 +172,15 @@ def generation(connection: Connection) -> int:
 def counts(connection: Connection) -> dict[str, int]:
     tables = ("threads", "frames", "texts", "events", "runs", "origins")
     return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}  # noqa: S608
+
+
+def damage(connection: Connection) -> str:
+    """What SQLite's quick check finds wrong, in its words; empty if nothing."""
+    found = [row[0] for row in connection.execute("PRAGMA quick_check(3)").fetchall()]
+    return "" if found == ["ok"] else "; ".join(found)
+
+
+def size_of(connection: Connection, thread: bytes) -> int:
+    """Bytes of a thread's frames."""
+    sql = "SELECT coalesce(sum(length(frame)), 0) FROM frames INDEXED BY frames_in_order WHERE thread = ?"
+    return int(connection.execute(sql, (thread,)).fetchone()[0])

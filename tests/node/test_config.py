@@ -30,7 +30,6 @@ def test_without_a_file_the_defaults_hold(path: Path) -> None:
     loaded = config.load(path, {})
     assert loaded.flag("sync.lan") is True
     assert loaded.text("node.log_level") == "info"
-    assert loaded.texts("sync.relays") == []
     assert loaded.number("sync.lan_port") == 0
 
 
