@@ -83,11 +83,12 @@ class PeerSession:
 
     def frames_stored(self, thread: ThreadId, frames: list[bytes], origin: int) -> None:
         """New frames are on our disk: pass them on, unless this very device sent them."""
-        if origin != self._origin and thread in self._told:
-            for batch in reconcile.batches(frames):
-                self._say(Frames(thread, batch))
+        if origin == self._origin or thread not in self._told:
+            return
+        for batch in reconcile.batches(frames):
+            self._say(Frames(thread, batch))
         mine = self._inventories.digest(thread)
-        if mine is not None and thread in self._told:
+        if mine is not None:
             self._say(Holds(thread, mine))
 
     def threads_changed(self) -> None:
@@ -161,9 +162,9 @@ class PeerSession:
         if not self._may(thread):
             return
         inventory = await self._inventories.of(thread)
-        if thread not in self._told:
-            self._told.add(thread)
-            self._say(Overview(((bytes(thread), inventory.digest),)))
+        self._told.add(thread)
+        # What we told of it before may have been of a thread that the other side didn't know yet.
+        self._say(Holds(thread, inventory.digest))
         self._hear(thread, digest)
         if inventory.digest != digest:
             self._say(Buckets(thread, b"".join(inventory.digests())))
@@ -196,4 +197,5 @@ class PeerSession:
         for frame in frames:
             # Damaged frames are not stored; counted as known they are not asked for again, in this session.
             inventory.add(wire.frame_hash(frame))
+        self._say(Holds(thread, inventory.digest))
         self.changed()
