@@ -209,15 +209,15 @@ class Follows:
         self._tasks[source] = asyncio.create_task(self._run(source, follower), name=f"follow {source}")
 
     async def _run(self, source: str, follower: follow.Follower) -> None:
-        async def store(batch: TailBatch) -> None:
+        async def store(batch: TailBatch) -> bool:
             session = _session(batch.events, self._sessions.get(batch.path))
             if session is None:
                 session = await asyncio.to_thread(_session_of, batch.path)
-            if session is None:
-                return
-            self._sessions[batch.path] = session
-            self._seen[source].add(session.source)
-            await self._importer.store(session, batch.events, batch.checkpoint)
+            if session is not None:
+                self._sessions[batch.path] = session
+                self._seen[source].add(session.source)
+                await self._importer.store(session, batch.events, batch.checkpoint)
+            return True
 
         while True:
             try:
