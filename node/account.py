@@ -330,6 +330,11 @@ class Account:
         """Where a thread syncs, if we know."""
         return self.affairs.rooms.get(thread)
 
+    def is_deleted(self, thread: ThreadId) -> bool:
+        """Whether the identity deleted that thread for good."""
+        room = self.affairs.rooms.get(thread)
+        return room is not None and room.state == "deleted"
+
     # ---- writing
 
     async def put(self, root: str, values: dict[str, object]) -> None:

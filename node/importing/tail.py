@@ -24,7 +24,7 @@ from .lines import LINE_LIMIT_BYTES
 from .reader import CHUNK_BYTES, Reader
 from .records import Event, ImportCounts, ImportedSession
 
-BATCH_BYTES = 4 * 1024 * 1024
+BATCH_BYTES = 1024 * 1024
 
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a named pipe must not hold us; it then fails to be read
 
