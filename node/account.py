@@ -317,6 +317,11 @@ class Account:
             generation = _count(shared.get("room_generation"))
             affairs.rooms[self.thread] = Room(self.thread, keys.SigningKey.from_seed(room_seed), generation, "active")
         _read_index(shared_values(replica, "index"), affairs)
+        if self.device.id not in affairs.log.devices:
+            # Not all has come yet: what we were given when we joined holds until it has.
+            affairs.logins = {**self.affairs.logins, **affairs.logins}
+            affairs.rooms = {**self.affairs.rooms, **affairs.rooms}
+            affairs.relays = {**self.affairs.relays, **affairs.relays}
         learned = affairs.identity_keys.keys() - self.affairs.identity_keys.keys()
         self.affairs = affairs
         if learned:
@@ -341,6 +346,11 @@ class Account:
     def room_of(self, thread: ThreadId) -> Room | None:
         """Where a thread syncs, if we know."""
         return self.affairs.rooms.get(thread)
+
+    def is_deleted(self, thread: ThreadId) -> bool:
+        """Whether the identity deleted that thread for good."""
+        room = self.affairs.rooms.get(thread)
+        return room is not None and room.state == "deleted"
 
     # ---- writing
 

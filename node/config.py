@@ -60,6 +60,7 @@ _SETTINGS = (
     Setting(
         "node.event_history", 100_000, "How many events a watcher may be behind before it starts over.", least=1000
     ),
+    Setting("import.follow", [], "What `import --follow` watches from the start: claude, codex, or folders."),
     Setting("models.default", "", "The model that `ask` uses, as PROVIDER/MODEL; empty: the built-in guide."),
 )
 TABLE: Mapping[str, Setting] = {setting.name: setting for setting in _SETTINGS}

@@ -19,6 +19,7 @@ from node.agent.providers import Providers
 from node.api.server import Handler, Server
 from node.bus import Bus
 from node.checkup import Checkup
+from node.follows import Follows
 from node.handlers.events import EventHandlers
 from node.handlers.identity import IdentityHandlers
 from node.handlers.imports import ImportHandlers
@@ -28,7 +29,7 @@ from node.handlers.system import SystemHandlers
 from node.handlers.threads import ThreadHandlers
 from node.home import Home
 from node.identity import device_name
-from node.imports import Follows, Importer
+from node.imports import Importer
 from node.keeping import Keeping
 from node.library import Library
 from node.neighbours import Neighbours
@@ -95,8 +96,8 @@ class Daemon:
         syncing = SyncHandlers(synchronizer, library)
         running = RunHandlers(runs, providers, library)
 
-        importer = Importer(threads, threading.begin)
-        follows = Follows(threads, importer, Path.home())
+        importer = Importer(threads, threading.begin, account.is_deleted)
+        follows = Follows(store, importer, Path.home(), self._settings.texts("import.follow"))
         importing = ImportHandlers(account, importer, follows)
 
         await runs.start()

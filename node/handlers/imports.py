@@ -5,7 +5,8 @@ from typing import Any
 
 from node.account import Account
 from node.api.requests import Context
-from node.imports import Follows, Importer
+from node.follows import Follows
+from node.imports import Importer
 
 
 class ImportHandlers:
@@ -32,4 +33,4 @@ class ImportHandlers:
 
     async def followed(self, p: Any, context: Context) -> dict[str, Any]:
         """`import.followed`"""
-        return {"follows": await self._follows.rows()}
+        return {"follows": self._follows.rows()}

@@ -29,6 +29,9 @@ INTERVAL_S = 0.4
 LIVE_LIMIT = 32
 """Files held open with their readers. More sessions than that written at once are read again from their beginning."""
 
+_IDLE_POLLS = 750  # five minutes: a session that rests holds no memory
+_REJECTED_POLLS = 12  # five seconds until a batch that couldn't be stored is given again
+
 _POLL_BYTES = 4 * BATCH_BYTES  # read per poll, over all files; the last may overshoot by a batch
 
 _Signature = tuple[int, int, int, int]
@@ -61,6 +64,9 @@ class Follower:
         self._live: OrderedDict[str, TailedFile] = OrderedDict()  # the most recently written last
         self._signatures: dict[str, _Signature] = {}
         self._again: set[str] = set()
+        self._waiting: dict[str, int] = {}  # files whose batch was rejected → the poll at which it is given again
+        self._read_at: dict[str, int] = {}  # live files → the poll at which something was read last
+        self._polls = 0
         self.unreadable: dict[str, str] = {}
         """Files that can't be read, with the system's reason; a file leaves it when it can be read."""
 
@@ -71,13 +77,16 @@ class Follower:
 
     def poll(self) -> list[Batch]:
         """At most one batch of each file that changed. A batch that wasn't confirmed by now is given again."""
+        self._polls += 1
+        self._again.update([path for path, poll in self._waiting.items() if poll <= self._polls])
+        self._waiting = {path: poll for path, poll in self._waiting.items() if poll > self._polls}
         batches: list[Batch] = []
         inodes: set[tuple[int, int]] = set()
         room = _POLL_BYTES
         again, self._again = self._again, set()
         for path, status in self._due(again):
             signature = _signature(status)
-            if path not in again and signature == self._signatures.get(path):
+            if path in self._waiting or (path not in again and signature == self._signatures.get(path)):
                 continue
             if path not in self._signatures and self._is_old(path, status):
                 self._signatures[path] = signature
@@ -96,6 +105,7 @@ class Follower:
             inodes.add(inode)
             batches.append(batch)
             room -= batch.size_bytes
+        self._put_idle_away()
         return batches
 
     def confirm(self, batch: Batch) -> None:
@@ -109,6 +119,20 @@ class Follower:
         file.confirm()
         if not file.behind:
             self._again.discard(batch.path)
+
+    def reject(self, batch: Batch) -> None:
+        """This batch couldn't be stored: it is given again after a while, and keeps no other file waiting."""
+        self._again.discard(batch.path)
+        self._waiting[batch.path] = self._polls + _REJECTED_POLLS
+
+    def restart(self, batch: Batch) -> None:
+        """What came before this batch isn't stored after all: give the file again from its beginning."""
+        former = self._checkpoints.pop(batch.path, batch.checkpoint)
+        for checkpoint in (former, batch.checkpoint):
+            self._by_inode.pop((checkpoint.device, checkpoint.inode), None)
+        if file := self._live.pop(batch.path, None):
+            file.close()
+        self._again.add(batch.path)
 
     def close(self) -> None:
         """Let go of all files. What wasn't confirmed is given again by the next follower."""
@@ -131,7 +155,11 @@ class Follower:
     def _is_old(self, path: str, status: os.stat_result | None) -> bool:
         if self._since_s is None or status is None or path in self._checkpoints:
             return False
-        return status.st_mtime < self._since_s and (status.st_dev, status.st_ino) not in self._by_inode
+        # Whichever is later: a file that was copied here with its time came now.
+        return (
+            max(status.st_mtime, status.st_ctime) < self._since_s
+            and (status.st_dev, status.st_ino) not in self._by_inode
+        )
 
     def _read(self, path: str, status: os.stat_result | None) -> Batch | None:
         file = self._live.get(path) or self._opened(path, status)
@@ -143,6 +171,7 @@ class Follower:
             del self._signatures[path]  # look again: a right given later shows in no signature
             return None
         self.unreadable.pop(path, None)
+        self._read_at[path] = self._polls
         if batch or file.behind:
             self._again.add(path)
             self._live.move_to_end(path)
@@ -161,9 +190,17 @@ class Follower:
             checkpoint = replace(known, path=path)
         file = TailedFile(path, checkpoint, line_limit_bytes=self._line_limit_bytes)
         self._live[path] = file
+        self._read_at = {each: poll for each, poll in self._read_at.items() if each in self._live}
         while len(self._live) > self._live_limit:
             self._live.popitem(last=False)[1].close()
         return file
+
+    def _put_idle_away(self) -> None:
+        busy = self._again.union(self._waiting)
+        idle = [path for path in self._live if self._polls - self._read_at.get(path, 0) > _IDLE_POLLS]
+        for path in idle:
+            if path not in busy:
+                self._live.pop(path).close()
 
 
 def _signature(status: os.stat_result | None) -> _Signature:
@@ -174,19 +211,31 @@ def _signature(status: os.stat_result | None) -> _Signature:
 
 async def follow(
     follower: Follower,
-    store: Callable[[Batch], Awaitable[None]],
+    store: Callable[[Batch], Awaitable[bool]],
     *,
+    failed: Callable[[Batch, Exception], None] | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     interval_s: float = INTERVAL_S,
 ) -> None:
-    """Follow until cancelled. `store` must have stored events and checkpoint, together, when it returns.
+    """Follow until cancelled. `store` must have stored events and checkpoint, together, when it returns True.
 
-    What `store` raises ends it; what it had not stored is given again when following goes on.
+    False says that what came before the batch is missing: the file is given again from its beginning. What
+    `store` raises is told to `failed` and its batch given again later; without `failed` it ends the following.
     """
     while True:
         for batch in await _polled(follower):
-            await store(batch)
-            follower.confirm(batch)
+            try:
+                stored = await store(batch)
+            except Exception as failure:
+                if failed is None:
+                    raise
+                failed(batch, failure)
+                follower.reject(batch)
+                continue
+            if stored:
+                follower.confirm(batch)
+            else:
+                follower.restart(batch)
         if not follower.behind:
             await sleep(interval_s)
 

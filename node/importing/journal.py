@@ -91,6 +91,11 @@ class Journal:
         """Whether the session has its name."""
         return self._session is not None
 
+    @property
+    def session(self) -> ImportedSession | None:
+        """The session as it is known so far."""
+        return replace(self._session, title=self._title, project_root=self._root) if self._session else None
+
     def title(self, words: str, rank: TitleRank) -> None:
         """Offer a title."""
         title = title_from(words)
@@ -202,11 +207,10 @@ class Journal:
     def drain(self) -> list[Event]:
         """What changed since the last drain: the session if it did, then messages and results, then notes."""
         events: list[Event] = []
-        if self._session is not None:
-            session = replace(self._session, title=self._title, project_root=self._root)
-            if session != self._told_session:
-                self._told_session = session
-                events.append(SessionFound(session))
+        session = self.session
+        if session is not None and session != self._told_session:
+            self._told_session = session
+            events.append(SessionFound(session))
         for (_, key), result in self._changed.items():
             events.append(result or MessageUpsert(self._drafts[key].finished()))
         events += self._notes

@@ -20,7 +20,7 @@ from .detect import LINES_TRIED, Format, format_of
 from .fields import Json
 from .journal import Journal
 from .lines import LINE_LIMIT_BYTES, Line, LineSplitter, Unreadable, parse_object
-from .records import Event, ImportCounts, SkippedLine
+from .records import Event, ImportCounts, ImportedSession, SkippedLine
 
 CHUNK_BYTES = 1024 * 1024
 
@@ -65,6 +65,11 @@ class Reader:
     def counts(self) -> ImportCounts:
         """What the transcript holds so far."""
         return self._journal.counts
+
+    @property
+    def session(self) -> ImportedSession | None:
+        """The session as it is known so far; None before its first record."""
+        return self._journal.session
 
     def feed(self, data: bytes) -> list[Event]:
         """Take the next bytes; the events of the lines they complete."""

@@ -22,9 +22,9 @@ from .checkpoint import TAIL_BYTES, Checkpoint, tail_before
 from .detect import Format
 from .lines import LINE_LIMIT_BYTES
 from .reader import CHUNK_BYTES, Reader
-from .records import Event, ImportCounts
+from .records import Event, ImportCounts, ImportedSession
 
-BATCH_BYTES = 4 * 1024 * 1024
+BATCH_BYTES = 1024 * 1024
 
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a named pipe must not hold us; it then fails to be read
 
@@ -33,7 +33,8 @@ _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a named pipe must no
 class Batch:
     """What one file gained: store `events` and `checkpoint` together, then confirm.
 
-    `counts` are of the whole file; `size_bytes` is how much of it was read for this batch.
+    `counts` are of the whole file, and `session` is what the file says of it so far; None if nothing yet.
+    `from_start`: what the file says before this batch was handed out by nobody. `size_bytes` is how much was read.
     """
 
     path: str
@@ -42,6 +43,8 @@ class Batch:
     checkpoint: Checkpoint
     counts: ImportCounts
     size_bytes: int
+    session: ImportedSession | None
+    from_start: bool
 
 
 class TailedFile:
@@ -58,6 +61,7 @@ class TailedFile:
         self._pending: Checkpoint | None = None
         self._descriptor: int | None = None
         self._reader: Reader | None = None
+        self._from_start = True  # whether the reader has handed out nothing, nor been fed what was handed out
         self._last = b""  # the bytes before the place we read up to, to see whether they still stand there
         self._no_transcript_below: int | None = None  # size from which on the file is known to be none
 
@@ -144,7 +148,10 @@ class TailedFile:
         if reader.format is None or reader.resume_offset == before:
             return None
         self._pending = Checkpoint.of(self.path, descriptor, reader.resume_offset)
-        return Batch(self.path, reader.format, events, self._pending, reader.counts, len(data))
+        from_start, self._from_start = self._from_start, False
+        return Batch(
+            self.path, reader.format, events, self._pending, reader.counts, len(data), reader.session, from_start
+        )
 
     def _continued(self, descriptor: int, size: int) -> Reader:
         """The reader, if the file still goes on from what it was fed; otherwise one that stands at the right place."""
@@ -156,6 +163,7 @@ class TailedFile:
             self._reader = self._replayed(descriptor, self._confirmed.offset)
         else:
             self._reader = Reader(line_limit_bytes=self._line_limit_bytes)
+        self._from_start = self._reader.resume_offset == 0
         self._last = tail_before(descriptor, self._reader.fed_bytes)
         return self._reader
 

@@ -4,61 +4,60 @@ An envelope holds at most 256 KiB and 4,096 blocks of the document. What is long
 and grown in those that follow.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from crdt.content import Message, Part
-from crdt.edits import add_parts, grow_field, put_call, put_message
+from crdt.edits import add_parts, grow_field, put_call, put_message, set_fields
 
-PIECE_BYTES: Final = 48 * 1024  # of one field in one change
-CHANGE_BYTES: Final = 96 * 1024  # of text in one change
+PIECE_BYTES: Final = 48 * 1024  # of one field in one change: a part that has all three long still fits
+CHANGE_BYTES: Final = 128 * 1024  # of text in one change, unless one part alone has more
 CHANGE_PARTS: Final = 64
 FIELDS: Final = ("text", "input", "result")
+_OVERHEAD = 200  # of a part or a message: its names and its place in the document
 
 Change = Callable[[Any], None]
+Sized = tuple[int, Change]
 
 
-def changes(message: Message, before: Message | None) -> Iterator[tuple[int, Change]]:
-    """The changes that make a timeline show `message`, each with its size in bytes, in order."""
-    kept = _kept_parts(message, before) if before else 0
-    if before is None or kept < 0:
-        head = replace(message, parts=())
-        yield 256, lambda doc: put_message(doc, head)
-        kept = 0
-    elif kept:
-        yield from _updates(message, before, kept)
+def changes(message: Message, before: Message | None) -> Iterator[Sized]:
+    """The changes that make a timeline show `message`, each with its size in bytes, in order.
+
+    `before` is the message as the timeline shows it: the same parts, except that calls have ended and parts
+    were added, or None.
+    """
+    kept = len(before.parts) if before else 0
+    if before is None:
+        yield _OVERHEAD, _begun(replace(message, parts=()))
+    else:
+        if message.model != before.model:
+            yield _OVERHEAD, _modelled(message)
+        for index, (now, then) in enumerate(zip(message.parts, before.parts, strict=False)):
+            if now != then:
+                yield from _ended(message.id, index, now)
     for index in range(kept, len(message.parts)):
-        yield from _part(message.id, index, message.parts[index])
+        yield from _added(message.id, index, message.parts[index])
 
 
-def _kept_parts(message: Message, before: Message) -> int:
-    """How many of the parts stand already, up to their calls' results; -1 if the message must be written anew."""
-    if replace(message, parts=()) != replace(before, parts=()) or len(message.parts) < len(before.parts):
-        return -1
-    for now, then in zip(message.parts, before.parts, strict=False):
-        if now != then and (now.type != "tool_call" or replace(then, result=now.result, status=now.status) != now):
-            return -1
-    return len(before.parts)
+def _begun(head: Message) -> Change:
+    return lambda doc: put_message(doc, head)
 
 
-def _updates(message: Message, before: Message, kept: int) -> Iterator[tuple[int, Change]]:
-    for index in range(kept):
-        now, then = message.parts[index], before.parts[index]
-        if now != then:
-            yield from _call(message.id, index, now)
+def _modelled(message: Message) -> Change:
+    return lambda doc: set_fields(doc, message.id, {"model": message.model})
 
 
-def _call(identifier: str, index: int, call: Part) -> Iterator[tuple[int, Change]]:
+def _ended(identifier: str, index: int, call: Part) -> Iterator[Sized]:
     """A call that has ended: a short result at once, a long one piece by piece after its first."""
     pieces = split(call.result)
-    first = replace(call, result=pieces[0] if pieces else "")
-    yield _size(first), lambda doc: put_call(doc, identifier, first)
+    ending = Part(call.type, id=call.id, result=pieces[0] if pieces else "", status=call.status)
+    yield _size(ending), lambda doc: put_call(doc, identifier, ending)
     yield from _grown(identifier, index, "result", pieces[1:])
 
 
-def _part(identifier: str, index: int, part: Part) -> Iterator[tuple[int, Change]]:
+def _added(identifier: str, index: int, part: Part) -> Iterator[Sized]:
     pieces = {name: split(getattr(part, name)) for name in FIELDS}
     first = replace(part, **{name: cut[0] if cut else "" for name, cut in pieces.items()})
     yield _size(first), lambda doc: add_parts(doc, identifier, [first])
@@ -66,9 +65,10 @@ def _part(identifier: str, index: int, part: Part) -> Iterator[tuple[int, Change
         yield from _grown(identifier, index, name, cut[1:])
 
 
-def _grown(identifier: str, index: int, name: str, pieces: list[str]) -> Iterator[tuple[int, Change]]:
-    for piece in pieces:
-        yield len(piece.encode()), _grow(identifier, index, name, piece)
+def _grown(identifier: str, index: int, name: str, pieces: list[str]) -> Iterator[Sized]:
+    for number, piece in enumerate(pieces):
+        # What was begun as a plain value is written once more when it becomes a text that grows.
+        yield len(piece.encode()) + (0 if number else PIECE_BYTES), _grow(identifier, index, name, piece)
 
 
 def _grow(identifier: str, index: int, name: str, piece: str) -> Change:
@@ -79,31 +79,29 @@ def split(text: str) -> list[str]:
     """A text in pieces of at most `PIECE_BYTES`, cut between characters."""
     if len(text) * 4 <= PIECE_BYTES or len(text.encode()) <= PIECE_BYTES:
         return [text] if text else []
-    step = PIECE_BYTES // 4
+    step = PIECE_BYTES if text.isascii() else PIECE_BYTES // 4
     return [text[at : at + step] for at in range(0, len(text), step)]
 
 
 def _size(part: Part) -> int:
-    return 200 + sum(len(getattr(part, name).encode()) for name in FIELDS)
+    return _OVERHEAD + sum(len(getattr(part, name).encode()) for name in FIELDS)
 
 
-def grouped(each: Iterator[tuple[int, Change]]) -> Iterator[list[Change]]:
+def grouped(each: Iterable[Sized]) -> Iterator[Change]:
     """Small changes together, as many as fit an envelope."""
     group: list[Change] = []
     size = 0
     for size_bytes, change in each:
         if group and (size + size_bytes > CHANGE_BYTES or len(group) >= CHANGE_PARTS):
-            yield group
+            yield _together(group)
             group, size = [], 0
         group.append(change)
         size += size_bytes
     if group:
-        yield group
+        yield _together(group)
 
 
-def together(group: list[Change]) -> Change:
-    """Several changes as one."""
-
+def _together(group: list[Change]) -> Change:
     def change(doc: Any) -> None:
         for each in group:
             each(doc)
