@@ -14,6 +14,7 @@ here can open yet, and shows both branches of a fork, because both are frames.
 
 from bisect import insort
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -84,8 +85,12 @@ def decode(data: bytes) -> PeerMessage:
         message: PeerMessage = _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PeerFault("bad message", str(error)[:200]) from error
-    if isinstance(message, Listing) and len(message.hashes) % wire.FRAME_HASH_BYTES:
-        raise PeerFault("bad message", "a piece of a hash")
+    if isinstance(message, Listing):
+        if len(message.hashes) % wire.FRAME_HASH_BYTES:
+            raise PeerFault("bad message", "a piece of a hash")
+        # Named twice, a bucket would be answered twice: 256 times what it holds for a message of a few bytes.
+        if any(before >= after for before, after in pairwise(message.buckets)):
+            raise PeerFault("bad message", "buckets out of order")
     return message
 
 
