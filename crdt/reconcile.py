@@ -12,7 +12,7 @@ here can open yet, and shows both branches of a fork, because both are frames.
     either  → the other   holds      (thread, digest) after storing: the other knows then what we have
 """
 
-from bisect import insort
+from bisect import bisect_left
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import Annotated, Any, Final
@@ -109,12 +109,15 @@ class Inventory:
     def __len__(self) -> int:
         return sum(len(bucket) for bucket in self._buckets)
 
-    def add(self, frame_hash: bytes) -> None:
-        """Take in one more; one that is there already changes nothing."""
+    def add(self, frame_hash: bytes) -> bool:
+        """Take in one more, and whether it was one; one that is there already changes nothing."""
         bucket = self._buckets[frame_hash[0]]
-        if frame_hash not in bucket:
-            insort(bucket, frame_hash)
-            self._digests[frame_hash[0]] = self._digest = None
+        at = bisect_left(bucket, frame_hash)
+        if at < len(bucket) and bucket[at] == frame_hash:
+            return False
+        bucket.insert(at, frame_hash)
+        self._digests[frame_hash[0]] = self._digest = None
+        return True
 
     @property
     def digest(self) -> bytes:
