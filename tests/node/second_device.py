@@ -35,7 +35,8 @@ class Machine:
         self._handlers = ThreadHandlers(store, self.account, self.threads, library, lambda thread: "")
 
     async def new(self, title: str) -> ThreadId:
-        """Found a thread."""
+        """Found a thread, and the identity if this is its first."""
+        await self.account.ensure()
         opened = await self._handlers.begin({"title": title, "project": None})
         return opened.id
 
