@@ -12,8 +12,9 @@ here can open yet, and shows both branches of a fork, because both are frames.
     either  → the other   holds      (thread, digest) after storing: the other knows then what we have
 """
 
-from bisect import insort
+from bisect import bisect_left
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -84,8 +85,12 @@ def decode(data: bytes) -> PeerMessage:
         message: PeerMessage = _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PeerFault("bad message", str(error)[:200]) from error
-    if isinstance(message, Listing) and len(message.hashes) % wire.FRAME_HASH_BYTES:
-        raise PeerFault("bad message", "a piece of a hash")
+    if isinstance(message, Listing):
+        if len(message.hashes) % wire.FRAME_HASH_BYTES:
+            raise PeerFault("bad message", "a piece of a hash")
+        # Named twice, a bucket would be answered twice: 256 times what it holds for a message of a few bytes.
+        if any(before >= after for before, after in pairwise(message.buckets)):
+            raise PeerFault("bad message", "buckets out of order")
     return message
 
 
@@ -104,12 +109,15 @@ class Inventory:
     def __len__(self) -> int:
         return sum(len(bucket) for bucket in self._buckets)
 
-    def add(self, frame_hash: bytes) -> None:
-        """Take in one more; one that is there already changes nothing."""
+    def add(self, frame_hash: bytes) -> bool:
+        """Take in one more, and whether it was one; one that is there already changes nothing."""
         bucket = self._buckets[frame_hash[0]]
-        if frame_hash not in bucket:
-            insort(bucket, frame_hash)
-            self._digests[frame_hash[0]] = self._digest = None
+        at = bisect_left(bucket, frame_hash)
+        if at < len(bucket) and bucket[at] == frame_hash:
+            return False
+        bucket.insert(at, frame_hash)
+        self._digests[frame_hash[0]] = self._digest = None
+        return True
 
     @property
     def digest(self) -> bytes:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 from crdt import keys
-from crdt.errors import PeerFault
+from crdt.errors import OpenSeshError, PeerFault
 from crdt.ids import DeviceId, ThreadId, to_text
 from crdt.link import Contacts
 from crdt.replica import Receipt
@@ -91,8 +91,7 @@ class Neighbours:
         live = {device.id for device in self._account.affairs.log.live()}
         for device in [device for device in self._sessions if device not in live]:
             self._later(self._transports[device].close(), "hang up")
-        for session in self._sessions.values():
-            session.threads_changed()
+        self.threads_changed()
         if live - {self._account.device.id}:
             self._later(self._ensure_up(), "local network")
 
@@ -157,7 +156,7 @@ class Neighbours:
         assert device is not None
         if device in self._transports:
             await self._transports[device].close()
-        session = PeerSession(device, transport, self._threads, self._inventories, self._shared)
+        session = PeerSession(device, transport, self._threads, self._inventories, self)
         session.changed = self.changed
         self._sessions[device], self._transports[device] = session, transport
         log.info("local network: a line to %s", to_text(device)[:8])
@@ -165,6 +164,8 @@ class Neighbours:
             await session.run()
         except PeerFault as fault:
             log.warning("a device of ours broke the rules: %s", fault.reason)
+        except OpenSeshError as error:  # the disk is full, say: hang up, and try again later
+            log.warning("what a device sent could not be stored: %s", error)
         finally:
             if self._sessions.get(device) is session:
                 del self._sessions[device], self._transports[device]
@@ -172,18 +173,31 @@ class Neighbours:
                 self._inventories.clear()
             self.changed()
 
-    def _shared(self) -> list[ThreadId]:
+    def threads(self) -> list[ThreadId]:
         """Every thread of the identity that may leave this device, the account first."""
         account = self._account
         if not account.exists:
             return []
-        rooms = [room.thread for room in account.affairs.rooms.values() if room.state != "deleted"]
-        return [account.thread, *(t for t in rooms if t != account.thread and self._may_sync(t))]
+        return [account.thread, *(t for t in account.affairs.rooms if t != account.thread and self.may(t))]
+
+    def may(self, thread: ThreadId) -> bool:
+        """Whether a thread may be spoken of with the identity's other devices, now."""
+        account = self._account
+        if not account.exists or thread == account.thread:
+            return account.exists
+        room = account.room_of(thread)
+        return room is not None and room.state != "deleted" and self._may_sync(thread)
+
+    def threads_changed(self) -> None:
+        """Other threads may leave this device now than before."""
+        for session in self._sessions.values():
+            session.threads_changed()
 
     def _on_stored(self, opened: OpenThread, stored: list[tuple[bytes, bytes, Receipt]], origin: int) -> None:
-        self._inventories.add(opened.id, (frame_hash for _, frame_hash, _ in stored))
+        hashes = [frame_hash for _, frame_hash, _ in stored]
+        self._inventories.add(opened.id, hashes)
         for session in self._sessions.values():
-            session.frames_stored(opened.id, [frame for frame, _, _ in stored], origin)
+            session.frames_stored(opened.id, hashes, origin)
 
     # ---- what sync and devices ask
 
@@ -202,7 +216,7 @@ class Neighbours:
     def peers(self) -> list[dict[str, Any]]:
         """The devices with a line, in the API's shape."""
         devices = self._account.affairs.log.devices
-        shared = self._shared()
+        shared = self.threads()
         return [
             {
                 "device": to_text(device),
@@ -215,7 +229,7 @@ class Neighbours:
 
     def all_held(self, thread: ThreadId | None) -> bool:
         """Whether some other device has everything (of a thread, or of all) that may leave this one."""
-        wanted = [thread] if thread is not None else self._shared()
+        wanted = [thread] if thread is not None else self.threads()
         return any(all(session.holds_all(each) for each in wanted) for session in self._sessions.values())
 
     # ---- pairing

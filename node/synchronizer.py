@@ -36,6 +36,9 @@ class Nearby(Protocol):
 
     changed: Callable[[], None]
 
+    def threads_changed(self) -> None:
+        """Other threads may leave this device now than before."""
+
     def holders(self, thread: ThreadId) -> int:
         """How many other devices surely have all of a thread."""
 
@@ -141,6 +144,8 @@ class Synchronizer:
         else:
             self._kept.add(name)
         self._refresh()
+        if self._nearby:
+            self._nearby.threads_changed()
 
     # ---- words
 

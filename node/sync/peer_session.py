@@ -1,26 +1,36 @@
 """Sync with one other device over one line: reconcile what each lacks, then pass on what is new, at once.
 
 The other side is a device of a member, proved by the transport; what it sends is bounded and checked all
-the same. Only threads that `shared` names are spoken of, in either direction.
+the same. Only threads that may be shared at that moment are spoken of, in either direction; what is said
+of others is passed over, for the other side can't know yet.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, Protocol
 
 from crdt import reconcile, wire
 from crdt.errors import PeerFault
 from crdt.ids import DeviceId, ThreadId
 from crdt.reconcile import Buckets, Frames, Holds, Inventory, Listing, Overview
+from node.sync.owed import Debt, Owed
 from node.threads import Threads
 from node.transports.base import Transport, TransportClosed
 
-READ_AT_ONCE: Final = 256  # frames read from the store for one answer
-MAX_DUE: Final = 100_000  # messages waiting to be sent; a peer that takes nothing is hung up on
-Shared = Callable[[], list[ThreadId]]
+READ_AT_ONCE: Final = 32  # frames read from the store for one turn: 16 MiB at most
+MAX_UNSTORED: Final = 1024  # frames of one session that came to nothing: more are no accident
 log = logging.getLogger(__name__)
+
+
+class Shared(Protocol):
+    """What may be spoken of with a peer."""
+
+    def threads(self) -> list[ThreadId]:
+        """Every thread to tell of, in that order."""
+
+    def may(self, thread: ThreadId) -> bool:
+        """Whether this one is among them, now."""
 
 
 class Inventories:
@@ -29,19 +39,28 @@ class Inventories:
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
         self._known: dict[ThreadId, Inventory] = {}
+        self._meanwhile: dict[ThreadId, list[bytes]] = {}  # stored while the thread's hashes are being read
         self._lock = asyncio.Lock()
 
     async def of(self, thread: ThreadId) -> Inventory:
         """The thread's inventory; an empty one for a thread that isn't here yet."""
         async with self._lock:
             if thread not in self._known:
-                self._known[thread] = Inventory(await self._threads.store.hashes(thread))
+                self._meanwhile[thread] = []
+                try:
+                    inventory = Inventory(await self._threads.store.hashes(thread))
+                finally:
+                    meanwhile = self._meanwhile.pop(thread)
+                for each in meanwhile:
+                    inventory.add(each)
+                self._known[thread] = inventory
             return self._known[thread]
 
     def add(self, thread: ThreadId, hashes: Iterable[bytes]) -> None:
         """Frames were stored. A thread nobody asked about isn't in memory, and needs nothing."""
-        inventory = self._known.get(thread)
-        if inventory is not None:
+        if thread in self._meanwhile:
+            self._meanwhile[thread] += hashes
+        elif (inventory := self._known.get(thread)) is not None:
             for each in hashes:
                 inventory.add(each)
 
@@ -49,10 +68,6 @@ class Inventories:
         """The thread's digest, if somebody has asked about it."""
         inventory = self._known.get(thread)
         return inventory.digest if inventory is not None else None
-
-    def forget(self, thread: ThreadId) -> None:
-        """The thread is gone from this device."""
-        self._known.pop(thread, None)
 
     def clear(self) -> None:
         """Nobody syncs: free the memory."""
@@ -71,131 +86,135 @@ class PeerSession:
         self._threads = threads
         self._inventories = inventories
         self._shared = shared
-        self._due: asyncio.Queue[reconcile.PeerMessage] = asyncio.Queue(MAX_DUE)
+        self._owed = Owed()
         self._told: set[ThreadId] = set()
         self._theirs: dict[ThreadId, bytes] = {}  # the digest they last told us
         self._origin = 0
+        self._unstored = 0
 
     def holds_all(self, thread: ThreadId) -> bool:
         """Whether the other device surely has everything of the thread that is here."""
         mine = self._inventories.digest(thread)
         return mine is not None and self._theirs.get(thread) == mine
 
-    def frames_stored(self, thread: ThreadId, frames: list[bytes], origin: int) -> None:
-        """New frames are on our disk: pass them on, unless this very device sent them."""
-        if origin == self._origin or thread not in self._told:
-            return
-        for batch in reconcile.batches(frames):
-            self._say(Frames(thread, batch))
-        mine = self._inventories.digest(thread)
-        if mine is not None:
-            self._say(Holds(thread, mine))
+    def frames_stored(self, thread: ThreadId, hashes: list[bytes], origin: int) -> None:
+        """New frames are on our disk: pass them on, unless this very device sent them, and say what we have."""
+        if thread not in self._theirs or not self._shared.may(thread):
+            return  # once they speak of it, what they lack shows
+        if origin != self._origin:
+            self._owed.frames(thread, hashes)
+        self._owed.of(thread).holds = True
 
     def threads_changed(self) -> None:
-        """There may be threads now that this session has not spoken of."""
-        self._later = asyncio.get_running_loop().create_task(self._open_threads())
-
-    @property
-    def origin(self) -> int:
-        """The number of the other device in our store."""
-        return self._origin
+        """Other threads may be shared now than before: tell of the new ones, and be silent of the others."""
+        if not self._origin:
+            return  # not begun yet
+        shared = self._shared.threads()
+        for thread in (self._told | self._theirs.keys()).difference(shared):
+            self._told.discard(thread)
+            self._theirs.pop(thread, None)
+            self._owed.drop(thread)
+        for thread in shared:
+            if thread not in self._told:
+                self._told.add(thread)
+                self._owed.of(thread).overview = True
 
     async def run(self) -> None:
-        """Sync until the line is cut. Raises `PeerFault` if the other side breaks the rules."""
+        """Sync until the line is cut. Raises `PeerFault` if they break the rules, and what storing raises."""
         self._origin = await self._threads.store.origin_number("device", self.device.hex())
-        sending = asyncio.create_task(self._send(), name="peer sends")
+        self.threads_changed()
         try:
-            await self._open_threads()
-            while True:
-                await self._take(reconcile.decode(await self._transport.receive()))
-        except TransportClosed:
-            return
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._send(), name="peer sends")
+                tasks.create_task(self._receive(), name="peer receives")
+        except BaseExceptionGroup as group:
+            faults = [each for each in group.exceptions if not isinstance(each, TransportClosed)]
+            if faults:
+                raise faults[0] from None
         finally:
-            sending.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await sending
             await self._transport.close()
 
-    async def _open_threads(self) -> None:
-        """Tell of every thread not spoken of yet, the account first: it brings the index of the others."""
-        new = [thread for thread in self._shared() if thread not in self._told]
-        self._told.update(new)
-        for start in range(0, len(new), reconcile.MAX_THREADS):
-            told = [
-                (bytes(thread), (await self._inventories.of(thread)).digest)
-                for thread in new[start : start + reconcile.MAX_THREADS]
-            ]
-            self._say(Overview(tuple(told)))
+    async def _receive(self) -> None:
+        while True:
+            await self._take(reconcile.decode(await self._transport.receive()))
 
-    def _say(self, message: reconcile.PeerMessage) -> None:
-        try:
-            self._due.put_nowait(message)
-        except asyncio.QueueFull:
-            log.warning("a device takes nothing and is hung up on")
-            asyncio.get_running_loop().create_task(self._transport.close())
+    # ---- what we say
 
     async def _send(self) -> None:
-        with contextlib.suppress(TransportClosed):
-            while True:
-                await self._transport.send(reconcile.encode(await self._due.get()))
+        while True:
+            thread, debt = await self._owed.next()
+            if debt.overview:
+                await self._tell([thread, *self._owed.overviews(reconcile.MAX_THREADS - 1)])
+            if self._shared.may(thread):
+                await self._pay(thread, debt)
+                self._owed.back(thread, debt)
+
+    async def _say(self, message: reconcile.PeerMessage) -> None:
+        await self._transport.send(reconcile.encode(message))
+
+    async def _tell(self, threads: list[ThreadId]) -> None:
+        shared = [thread for thread in threads if self._shared.may(thread)]
+        digests = [(bytes(thread), (await self._inventories.of(thread)).digest) for thread in shared]
+        await self._say(Overview(tuple(digests)))
+
+    async def _pay(self, thread: ThreadId, debt: Debt) -> None:
+        """Everything but the frames beyond one turn's share."""
+        inventory = await self._inventories.of(thread)
+        if debt.buckets:
+            await self._say(Buckets(thread, b"".join(inventory.digests())))
+        for listing in inventory.listings(thread, sorted(debt.listing)):
+            await self._say(listing)
+        wanted = debt.take_frames(READ_AT_ONCE)
+        if wanted:
+            for batch in reconcile.batches(await self._threads.store.frames_by_hash(thread, wanted)):
+                await self._say(Frames(thread, batch))
+        if debt.holds:
+            await self._say(Holds(thread, inventory.digest))
 
     # ---- what the other side says
 
     async def _take(self, message: reconcile.PeerMessage) -> None:
+        if isinstance(message, Overview):
+            for told, digest in message.threads:
+                await self._compare(ThreadId(told), digest)
+            return
+        thread = ThreadId(message.thread)
+        if not self._shared.may(thread):
+            return
         match message:
-            case Overview():
-                for thread, digest in message.threads:
-                    await self._compare(ThreadId(thread), digest)
             case Buckets():
-                await self._list(ThreadId(message.thread), message.digests)
+                inventory = await self._inventories.of(thread)
+                self._owed.of(thread).listing.update(inventory.differing(message.digests))
             case Listing():
-                await self._answer(ThreadId(message.thread), message)
+                inventory = await self._inventories.of(thread)
+                self._owed.frames(thread, inventory.lacking(message))
             case Frames():
-                await self._store(ThreadId(message.thread), message.frames)
+                await self._store(thread, message.frames)
             case Holds():
-                self._hear(ThreadId(message.thread), message.digest)
-
-    def _may(self, thread: ThreadId) -> bool:
-        return thread in self._told or thread in self._shared()
+                await self._hear(thread, message.digest, compare=False)
 
     async def _compare(self, thread: ThreadId, digest: bytes) -> None:
-        if not self._may(thread):
-            return
-        inventory = await self._inventories.of(thread)
-        self._told.add(thread)
-        # What we told of it before may have been of a thread that the other side didn't know yet.
-        self._say(Holds(thread, inventory.digest))
-        self._hear(thread, digest)
-        if inventory.digest != digest:
-            self._say(Buckets(thread, b"".join(inventory.digests())))
+        if self._shared.may(thread):
+            self._told.add(thread)
+            # What we told of it before may have come when the other side didn't know the thread yet.
+            self._owed.of(thread).holds = True
+            await self._hear(thread, digest, compare=True)
 
-    def _hear(self, thread: ThreadId, digest: bytes) -> None:
-        if self._may(thread):
-            self._theirs[thread] = digest
-            self.changed()
-
-    async def _list(self, thread: ThreadId, digests: bytes) -> None:
-        if self._may(thread):
-            inventory = await self._inventories.of(thread)
-            for listing in inventory.listings(thread, inventory.differing(digests)):
-                self._say(listing)
-
-    async def _answer(self, thread: ThreadId, listing: Listing) -> None:
-        if not self._may(thread):
-            return
-        lacking = (await self._inventories.of(thread)).lacking(listing)
-        for start in range(0, len(lacking), READ_AT_ONCE):
-            wanted = lacking[start : start + READ_AT_ONCE]
-            for batch in reconcile.batches(await self._threads.store.frames_by_hash(thread, wanted)):
-                self._say(Frames(thread, batch))
+    async def _hear(self, thread: ThreadId, digest: bytes, *, compare: bool) -> None:
+        """What they have. Hearing of a thread for the first time is a reason to compare, too."""
+        compare = compare or thread not in self._theirs
+        self._theirs[thread] = digest
+        if compare and (await self._inventories.of(thread)).digest != digest:
+            self._owed.of(thread).buckets = True
+        self.changed()
 
     async def _store(self, thread: ThreadId, frames: tuple[bytes, ...]) -> None:
-        if not self._may(thread):
-            raise PeerFault("out of turn", "frames of a thread we do not share")
         await self._threads.receive(thread, frames, self._origin)
         inventory = await self._inventories.of(thread)
-        for frame in frames:
+        for each in map(wire.frame_hash, frames):
             # Damaged frames are not stored; counted as known they are not asked for again, in this session.
-            inventory.add(wire.frame_hash(frame))
-        self._say(Holds(thread, inventory.digest))
+            self._unstored += inventory.add(each)
+        if self._unstored > MAX_UNSTORED:
+            raise PeerFault("too many damaged frames")
+        self._owed.of(thread).holds = True
         self.changed()
