@@ -585,6 +585,15 @@ _NODE = (
         detail="Separate processes with temporary homes; touches nothing of yours. Exit code 0 only if all held.",
     ),
     Verb(
+        "bench",
+        "Measure what it costs on this machine, in temporary homes.",
+        Argument("quick", "", "a tenth of the work: does it run at all?", "--quick", kind="flag"),
+        group="node",
+        run="bench:measure",
+        json='{"machine": {…}, "rows": [{"what", "value", "unit", "low", "high", "note"}, …]}',
+        examples=("opensesh bench", "opensesh bench --quick --json"),
+    ),
+    Verb(
         "completion",
         "Print a script that completes commands and options in your shell.",
         Argument("shell", "SHELL", "bash, zsh or fish", required=True, choices=("bash", "zsh", "fish")),

@@ -1,0 +1,11 @@
+"""`bench`: what it costs on this machine."""
+
+from client.cli.parse import Arguments
+from client.cli.session import Session
+
+
+def measure(session: Session, arguments: Arguments) -> int:
+    """Measure in temporary homes; nothing of the person's is touched."""
+    from client.bench import run
+
+    return run.run(session.out, quick=bool(arguments.values.get("quick")))
