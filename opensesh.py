@@ -35,9 +35,12 @@ def __getattr__(name: str) -> object:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (0 done, 1 refused, 2 not understood, 130 interrupted)."""
     words = list(sys.argv[1:] if argv is None else argv)
-    from client.cli.main import main as command
+    try:
+        from client.cli.main import main as command
 
-    return command(words)
+        return command(words)
+    except KeyboardInterrupt:
+        return 130  # so early that there is nothing to say yet
 
 
 if __name__ == "__main__":

@@ -31,13 +31,15 @@ BUSY_S = 5.0
 _BUSY_PAUSE_S = 0.01
 
 
-def call(path: str, name: str, silence_s: float | None = None, /, **values: Any) -> dict[str, Any]:
-    """Call an operation and give its result.
+def call(
+    path: str, name: str, silence_s: float | None = None, /, *, request_id: str | None = None, **values: Any
+) -> dict[str, Any]:
+    """Call an operation and give its result; the same `request_id` again is the same call, done once.
 
     Raises the node's own errors, DAEMON_NOT_RUNNING if there is none, HOME_UNSAFE if its socket can't be
     trusted, TIMEOUT if it says nothing for `silence_s` seconds, and `ValueError` for wrong parameters.
     """
-    with _Exchange(path, OPERATIONS[name], values, silence_s) as exchange:
+    with _Exchange(path, OPERATIONS[name], values, request_id, silence_s) as exchange:
         body = bytearray()
         while not exchange.answer.complete:
             body += exchange.receive()
@@ -46,14 +48,16 @@ def call(path: str, name: str, silence_s: float | None = None, /, **values: Any)
         return result_of(exchange.answer.status, bytes(body))
 
 
-def stream(path: str, name: str, deadline: float | None = None, /, **values: Any) -> Iterator[dict[str, Any]]:
+def stream(
+    path: str, name: str, deadline: float | None = None, /, *, request_id: str | None = None, **values: Any
+) -> Iterator[dict[str, Any]]:
     """Call a streaming operation and give its lines as they come; closing the iterator leaves the stream.
 
     Raises as `call` does; also in the middle, if the stream ends with an error or is cut off, and TIMEOUT
     at `deadline` (of `time.monotonic`).
     """
     operation = OPERATIONS[name]
-    with _Exchange(path, operation, values, None, deadline) as exchange:
+    with _Exchange(path, operation, values, request_id, None, deadline) as exchange:
         lines, failure, kind = Lines(), bytearray(), None
         while not exchange.answer.complete:
             body = exchange.receive()
@@ -121,13 +125,14 @@ class _Exchange:
         path: str,
         operation: Operation,
         values: dict[str, Any],
+        request_id: str | None,
         silence_s: float | None,
         deadline: float | None = None,
     ) -> None:
         self.answer = Answer()
         self._path, self._deadline = path, deadline
         self._silence_s = silence_of(operation, values) if silence_s is None else silence_s
-        request = request_bytes(operation, values)
+        request = request_bytes(operation, values, request_id)
         self._connection = connect(path)
         try:
             self._connection.settimeout(self._silence_s)

@@ -30,6 +30,7 @@ LOCKED_TIMEOUT_S = 20.0
 POLL_S = 0.02
 PROBE_SILENCE_S = 5.0
 LOG_LINES = 15
+LOG_TAIL_BYTES = 1024 * 1024
 
 # Where our packages are, for the node to import the very code that started it.
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -204,10 +205,10 @@ def error_in(text: str) -> OpenSeshError | None:
 
 
 def log_tail(path: str, lines: int) -> list[str]:
-    """The last lines of a log, of at most its last megabyte; empty if it can't be read."""
+    """The last lines of a log, of at most `LOG_TAIL_BYTES`; empty if it can't be read."""
     try:
         with open(path, "rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - 1024 * 1024))
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
             return file.read().decode(errors="replace").splitlines()[-lines:] if lines > 0 else []
     except OSError:
         return []

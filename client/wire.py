@@ -8,7 +8,7 @@ this file. It is small because the other side is known: one request per connecti
 import json
 from typing import Any
 
-from crdt.errors import DAEMON_NOT_RUNNING, TOO_LARGE, OpenSeshError, from_json
+from crdt.errors import DAEMON_NOT_RUNNING, REQUEST_INVALID, TOO_LARGE, OpenSeshError, from_json
 from node.api.operations import Operation, body_of, format_path
 
 MAX_REQUEST_BYTES = 8 * 1024 * 1024  # what the node takes as a body
@@ -24,7 +24,10 @@ CALL_SILENCE_S = 600.0
 
 
 def request_bytes(operation: Operation, values: dict[str, Any], request_id: str | None = None) -> bytes:
-    """The request for one call. Raises `ValueError` for a missing or unknown parameter, and TOO_LARGE."""
+    """The request for one call; `request_id` makes a repetition of it the same call, done once.
+
+    Raises `ValueError` for a missing or unknown parameter, TOO_LARGE, and REQUEST_INVALID for a bad `request_id`.
+    """
     body = b""
     content = body_of(operation, values)
     for parameter in operation.parameters:
@@ -38,6 +41,8 @@ def request_bytes(operation: Operation, values: dict[str, Any], request_id: str 
     if body:
         head += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
     if request_id is not None:
+        if not (0 < len(request_id) <= 200 and request_id.isascii() and request_id.isprintable()):
+            raise REQUEST_INVALID("A request id is printable ASCII of at most 200 characters.")
         head.append(f"Idempotency-Key: {request_id}")
     return "\r\n".join(head).encode() + b"\r\n\r\n" + body
 

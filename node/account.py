@@ -148,6 +148,11 @@ class Account:
             raise errors.DEVICE_REVOKED()
         return Author(self.device, self.identity, session, os.urandom)
 
+    def check_standing(self) -> None:
+        """Raise DEVICE_REVOKED if another device has cut this one off."""
+        if self.is_revoked:
+            raise errors.DEVICE_REVOKED()
+
     def own_keys(self) -> list[keys.AgreementKey]:
         former = [keys.AgreementKey.from_secret(secret) for secret in self._installed().former]
         return [self.device.agreement, *self.affairs.identity_keys.values(), *former]
@@ -254,6 +259,13 @@ class Account:
         self._take(bundle)
         self._tell()
 
+    async def become(self, installation: Installation) -> None:
+        """Be the device that a backup holds. Its account thread comes from there too."""
+        self._set(installation)
+        given = await self.store.secret(BUNDLE)
+        if given is not None:
+            self._take(decode_bundle(given))
+
     async def reread(self) -> None:
         """Read the account thread as this device sees it now."""
         self._read((await self.threads.open(self.thread)).replica)
@@ -305,6 +317,11 @@ class Account:
             generation = _count(shared.get("room_generation"))
             affairs.rooms[self.thread] = Room(self.thread, keys.SigningKey.from_seed(room_seed), generation, "active")
         _read_index(shared_values(replica, "index"), affairs)
+        if self.device.id not in affairs.log.devices:
+            # Not all has come yet: what we were given when we joined holds until it has.
+            affairs.logins = {**self.affairs.logins, **affairs.logins}
+            affairs.rooms = {**self.affairs.rooms, **affairs.rooms}
+            affairs.relays = {**self.affairs.relays, **affairs.relays}
         learned = affairs.identity_keys.keys() - self.affairs.identity_keys.keys()
         self.affairs = affairs
         if learned:

@@ -50,7 +50,6 @@ class Setting:
 _SETTINGS = (
     Setting("sync.lan", True, "Find and sync with own devices on the local network.", "OPENSESH_LAN"),
     Setting("sync.lan_port", 0, "TCP port for devices on the local network; 0 lets the system choose.", most=65535),
-    Setting("sync.relays", [], "Relays to keep a connection to, as ws:// or wss:// addresses."),
     Setting("node.log_level", "info", "How much the node writes to its log.", "OPENSESH_LOG_LEVEL", allowed=_LEVELS),
     Setting(
         "node.device_name",
@@ -61,8 +60,8 @@ _SETTINGS = (
     Setting(
         "node.event_history", 100_000, "How many events a watcher may be behind before it starts over.", least=1000
     ),
-    Setting("models.default", "", "The model that `ask` uses, as PROVIDER/MODEL; empty: the built-in guide."),
     Setting("import.follow", [], "What `import --follow` watches from the start: claude, codex, or folders."),
+    Setting("models.default", "", "The model that `ask` uses, as PROVIDER/MODEL; empty: the built-in guide."),
 )
 TABLE: Mapping[str, Setting] = {setting.name: setting for setting in _SETTINGS}
 
@@ -156,6 +155,26 @@ def set_value(path: Path, name: str, typed: str) -> Value:
     except OSError as error:
         raise faults.translate(error, path) from error
     return value
+
+
+def unset_value(path: Path, name: str) -> None:
+    """Put one key back to its default, and leave every other byte and comment alone. Raises as `set_value`."""
+    import tomlkit
+
+    _known(name)
+    load(path, {})
+    document: Any = tomlkit.parse(_read(path))
+    *folders, last = name.split(".")
+    table = document
+    for folder in folders:
+        table = table.get(folder, {})
+    if last not in table:
+        return
+    del table[last]
+    try:
+        files.write_private(path, tomlkit.dumps(document).encode())
+    except OSError as error:
+        raise faults.translate(error, path) from error
 
 
 def _known(name: str) -> Setting:

@@ -18,6 +18,7 @@ from node.agent.models import ModelWorker
 from node.agent.providers import Providers
 from node.api.server import Handler, Server
 from node.bus import Bus
+from node.checkup import Checkup
 from node.follows import Follows
 from node.handlers.events import EventHandlers
 from node.handlers.identity import IdentityHandlers
@@ -29,7 +30,9 @@ from node.handlers.threads import ThreadHandlers
 from node.home import Home
 from node.identity import device_name
 from node.imports import Importer
+from node.keeping import Keeping
 from node.library import Library
+from node.neighbours import Neighbours
 from node.recovery import Recovery
 from node.runs import Runs
 from node.store import Store
@@ -64,6 +67,7 @@ class Daemon:
         installation = await asyncio.to_thread(keychain.unlock, home.data, home.database, self._environ)
         store = await Store.open(home.database, installation.key)
         stack.push_async_callback(store.close)
+        await store.prune_events(self._settings.number("node.event_history"))
         bus = Bus()
         stack.callback(bus.close)
         account = Account(store, device_name(self._settings.text("node.device_name")))
@@ -72,15 +76,22 @@ class Daemon:
         library = Library(store, account)
 
         synchronizer = Synchronizer(account, threads)
+        lan, port = self._settings.flag("sync.lan"), self._settings.number("sync.lan_port")
+        neighbours = Neighbours(account, threads, synchronizer.may_sync, enabled=lan, port=port)
+        synchronizer.use_local_network(neighbours)
         recovery = Recovery(account, threads, synchronizer)
         worker = ModelWorker()
         stack.push_async_callback(worker.close)
         providers = Providers(store, worker, self._settings.text("models.default"))
         runs = Runs(account, threads, bus, providers)
 
-        system = SystemHandlers(home, installation, account, library, synchronizer.overall)
+        checkup = Checkup(home, installation, store, account, synchronizer, providers, neighbours.problem)
+        keeping = Keeping(home, installation, store, account, threads, library)
         threading = ThreadHandlers(store, account, threads, library, synchronizer.words)
-        people = IdentityHandlers(account, threads, recovery, None, lambda _: False)
+        system = SystemHandlers(
+            home, installation, account, library, synchronizer.overall, checkup, keeping, threading.forget
+        )
+        people = IdentityHandlers(account, threads, recovery, neighbours, neighbours.is_online)
         events = EventHandlers(store, bus, library)
         syncing = SyncHandlers(synchronizer, library)
         running = RunHandlers(runs, providers, library)
@@ -95,6 +106,8 @@ class Daemon:
         stack.push_async_callback(follows.close)
         await synchronizer.start()
         stack.push_async_callback(synchronizer.close)
+        await neighbours.start()
+        stack.push_async_callback(neighbours.close)
         upkeep = Upkeep(account, [people.finish_transfers, people.enforce_revocations, threading.forget_deleted])
         upkeep.start()
         stack.push_async_callback(upkeep.close)
@@ -122,6 +135,10 @@ def _routes(
     return {
         "status": system.status,
         "node.stop": system.stop,
+        "doctor": system.doctor,
+        "backup.create": system.backup_create,
+        "backup.restore": system.backup_restore,
+        "purge": system.purge,
         "config.get": system.config_get,
         "config.set": system.config_set,
         "events.watch": events.watch,

@@ -5,6 +5,7 @@ and each thread's; and it names, in every thread, where the device's work ends. 
 and is what counts: `enforce` brings the threads in line with it, now or after a crash.
 """
 
+import contextlib
 import logging
 from collections.abc import Sequence
 
@@ -79,7 +80,8 @@ class Devices:
             "room_generation": 1 + self._account.affairs.rooms[self._account.thread].generation,
         }
         await self._end_in_account(device, written.entries[-2:], values)
-        return self._account.affairs.log.devices[device.id], await self.enforce()
+        await self.enforce()
+        return self._account.affairs.log.devices[device.id], await self._count_ended(device.id)
 
     def _signer(self, device: Device, root: Root | None) -> keys.SigningKey:
         account = self._account
@@ -119,6 +121,16 @@ class Devices:
             if thread != account.thread and room.state != "deleted":
                 ended += await self._enforce_in(thread)
         return ended
+
+    async def _count_ended(self, device: DeviceId) -> int:
+        """In how many threads the device is cut off."""
+        count = 0
+        for thread in list(self._account.affairs.rooms):
+            if thread != self._account.thread:
+                with contextlib.suppress(errors.OpenSeshError):
+                    limits = (await self._threads.open(thread)).replica.membership.limits
+                    count += any(limit.device == device for limit in limits)
+        return count
 
     async def _enforce_in(self, thread: ThreadId) -> int:
         try:

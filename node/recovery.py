@@ -18,10 +18,10 @@ from node import identity as identities
 from node.account import Account
 from node.bundle import Bundle
 from node.identity import Installation, Log
+from node.sync.relay_link import OWN_GENERATION
 from node.threads import Threads
 from node.transports.relay import RelayConnection
 
-ANY_GENERATION: Final = 2**53  # the room's own key certifies: no raised generation ends it
 QUIET_S: Final = 15.0
 
 
@@ -88,7 +88,7 @@ class Recovery:
             account=account,
             room_seed=root.account_room.seed,
             login_seed=root.login.seed,
-            generation=ANY_GENERATION,
+            generation=0,
             relays={relay: access_key},
             entries=[],
             device_name=self._account.device_name,
@@ -111,7 +111,7 @@ async def _fetch(root: Root, relay: str) -> list[bytes]:
     connection = await RelayConnection.connect(relay, root.login)
     try:
         room = root.account_room
-        certificate = wire.certify(room, root.login.public, False, ANY_GENERATION)
+        certificate = wire.certify(room, root.login.public, False, OWN_GENERATION)
         try:
             attached = await connection.attach(certificate, 0, b"")
         except errors.OpenSeshError as error:

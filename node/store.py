@@ -133,6 +133,20 @@ class Store:
         asked = tuple(hashes)
         return await self._database.read(lambda each: reads.known_hashes(each, thread, asked))
 
+    async def hashes(self, thread: bytes) -> list[bytes]:
+        """The hashes of all frames of the thread, read page by page."""
+        found: list[bytes] = []
+        row = 0
+        while page := await self._database.read(partial(reads.hashes, thread=thread, row=row, limit=10 * reads.PAGE)):
+            found += [frame_hash for _, frame_hash in page]
+            row = page[-1][0]
+        return found
+
+    async def frames_by_hash(self, thread: bytes, hashes: Iterable[bytes]) -> list[bytes]:
+        """The frames with these hashes, of those that are here; ask for a bounded number."""
+        wanted = tuple(hashes)
+        return await self._database.read(lambda each: reads.frames_by_hash(each, thread, wanted))
+
     async def frames_being_tried(self) -> list[tuple[bytes, bytes]]:
         """(thread, envelope) of frames on which the last process may have died."""
         return await self._database.read(reads.frames_being_tried)
@@ -227,6 +241,14 @@ class Store:
     async def counts(self) -> dict[str, int]:
         """Rows by table, for `doctor` and `purge --dry-run`."""
         return await self._database.read(reads.counts)
+
+    async def damage(self) -> str:
+        """What a quick check of the database finds wrong; empty if nothing."""
+        return await self._database.read(reads.damage)
+
+    async def size_of(self, thread: bytes) -> int:
+        """Bytes of a thread's frames."""
+        return await self._database.read(lambda each: reads.size_of(each, thread))
 
     def _search(self, connection: apply.Connection, words: tuple[str, ...], after: int) -> tuple[list[Text], int]:
         return reads.search(connection, self._sealer, words, after, reads.PAGE)

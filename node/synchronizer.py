@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from crdt import errors, keys
 from crdt.errors import OpenSeshError
@@ -31,6 +31,21 @@ FIRST_TRY_S: Final = 12.0
 log = logging.getLogger(__name__)
 
 
+class Nearby(Protocol):
+    """The local network, as far as the state of sync depends on it."""
+
+    changed: Callable[[], None]
+
+    def holders(self, thread: ThreadId) -> int:
+        """How many other devices surely have all of a thread."""
+
+    def peers(self) -> list[dict[str, Any]]:
+        """The devices with a line, in the API's shape."""
+
+    def all_held(self, thread: ThreadId | None) -> bool:
+        """Whether some other device has everything (of a thread, or of all) that may leave this one."""
+
+
 class Synchronizer:
     """Owns one `RelayLink` per relay in use. `start` it, `close` it."""
 
@@ -44,7 +59,7 @@ class Synchronizer:
         self._projects: dict[ThreadId, str | None] = {}
         self._moved = asyncio.Condition()
         self._telling: set[asyncio.Task[None]] = set()
-        self.holders: Callable[[ThreadId], int] = lambda _: 0  # how many other devices surely have all of a thread
+        self._nearby: Nearby | None = None
 
     async def _log_in(self, url: str, access_key: str) -> RelayConnection:
         return await RelayConnection.connect(url, self._account.login, access_key)
@@ -132,7 +147,7 @@ class Synchronizer:
     @property
     def is_set_up(self) -> bool:
         """Whether there is anything to sync with."""
-        return bool(self._links)
+        return bool(self._links) or bool(self.peers()) or len(self._account.affairs.log.live()) > 1
 
     def links(self) -> list[RelayLink]:
         """The relays in use."""
@@ -143,30 +158,38 @@ class Synchronizer:
         """Whether a person keeps everything on this device."""
         return ALL in self._kept
 
+    def use_local_network(self, nearby: Nearby) -> None:
+        """Count what neighbours hold, too."""
+        self._nearby = nearby
+        nearby.changed = self._note
+
     def peers(self) -> list[dict[str, Any]]:
         """The devices it syncs with over the local network, in the API's shape."""
-        return []
+        return self._nearby.peers() if self._nearby else []
 
     def words(self, thread: ThreadId) -> str:
         """How far a thread has come, as a list shows it."""
-        if not self.may_sync(thread) or not (self._links or self.holders(thread)):
+        if not self.may_sync(thread) or not self.is_set_up:
             return "local-only"
-        holders = self.holders(thread)
-        if holders:
+        if self._nearby and (holders := self._nearby.holders(thread)):
             return f"on {holders + 1} devices"
         return "on the relay" if any(link.has_all(thread) for link in self._links.values()) else "saved here"
 
     async def overall(self) -> str:
         """The same for everything at once."""
-        if not self._links:
+        if not self.is_set_up:
             return "local-only"
-        pending = await self.pending()
-        return "saved here" if pending else "on the relay"
+        if self._nearby and self._nearby.all_held(None):
+            return f"on {len(self._nearby.peers()) + 1} devices"
+        return "on the relay" if self._links and not await self.pending() else "saved here"
 
     async def pending(self, thread: ThreadId | None = None) -> int:
-        """Local changes that no relay has stored."""
+        """Local changes that no relay and no other device has stored."""
+        if self._nearby and self._nearby.all_held(thread):
+            return 0
         counts = [await link.pending(thread) for link in self._links.values()]
-        return min(counts, default=0)
+        # Without a relay there is no mark to count from: everything that no neighbour holds is still to go.
+        return min(counts) if counts else int(self.is_set_up)
 
     # ---- waiting
 
@@ -175,7 +198,9 @@ class Synchronizer:
 
         Raises NOTHING_TO_SYNC_WITH, or why the only relay refuses.
         """
-        if not self._links:
+        if self._account.exists:
+            self._account.check_standing()
+        if not self.is_set_up:
             raise errors.NOTHING_TO_SYNC_WITH()
         for link in self._links.values():
             link.hurry()
@@ -188,6 +213,8 @@ class Synchronizer:
         await self.wait(None, incoming=True)
 
     async def _is_done(self, thread: ThreadId | None, incoming: bool) -> bool:
+        if self._nearby and self._nearby.all_held(thread):
+            return True  # equal digests: nothing is missing on either side
         links = self._links.values()
         refused = [link.error for link in links if link.state == "refused" and link.error]
         if refused and len(refused) == len(links):

@@ -42,7 +42,10 @@ class Pen(Protocol):
     """Whose device this is, as far as threads need to know it."""
 
     def author(self, session: SessionId) -> Author:
-        """The device's keys under a session. Raises DEVICE_REVOKED."""
+        """The device's keys under a session."""
+
+    def check_standing(self) -> None:
+        """Raise DEVICE_REVOKED if this device may write nowhere any more."""
 
     def own_keys(self) -> list[keys.AgreementKey]:
         """Every key that content keys may be wrapped to for us."""
@@ -124,6 +127,10 @@ class Draft:
             self.frames.append((commit.frame, commit.receipt))
 
 
+# Told once frames are on the disk: (frame, hash, receipt) each, and the origin they came from.
+OnStored = Callable[[OpenThread, list[tuple[bytes, bytes, Receipt]], int], None]
+
+
 class Threads:
     """All threads of this device."""
 
@@ -135,6 +142,7 @@ class Threads:
         self._open: OrderedDict[bytes, OpenThread] = OrderedDict()
         self._loading: dict[bytes, asyncio.Task[OpenThread]] = {}
         self.on_change: list[Callable[[OpenThread, list[Receipt]], None]] = []
+        self.on_stored: list[OnStored] = []
 
     # ---- reading
 
@@ -187,8 +195,9 @@ class Threads:
     async def change(self, thread: ThreadId, answer: Answer | None = None) -> AsyncIterator[Draft]:
         """A block that changes one thread; what it committed is durable when the block has ended.
 
-        Raises what `open` raises, `DuplicateRequest`, and DISK_FULL; nothing is changed then.
+        Raises what `open` raises, DEVICE_REVOKED, `DuplicateRequest`, and DISK_FULL; nothing is changed then.
         """
+        self.pen.check_standing()
         async with self._held(lambda: self.open(thread)) as opened:
             draft = Draft(opened, self.pen)
             draft.batch.answer = answer
@@ -282,8 +291,7 @@ class Threads:
 
     async def _rebuilt(self, thread: ThreadId) -> None:
         """A cut took something back: tell watchers to read the thread again."""
-        async with self.change(thread) as draft:
-            draft.events.append(("thread.rebuilt", {}))
+        await self.announce("thread.rebuilt", thread)
 
     # ---- storing
 
@@ -305,6 +313,9 @@ class Threads:
         written = await self.store.write(batch)
         for cursor, (type, data) in zip(written.cursors, draft.events, strict=True):
             self.bus.publish(happenings.Happening(cursor=cursor, type=type, thread=to_text(opened.id), data=data))
+        stored = [(each.frame, each.hash, receipt) for each, receipt in zip(batch.frames, receipts, strict=True)]
+        for on_stored in self.on_stored:
+            on_stored(opened, stored, origin)
         for listener in self.on_change:
             listener(opened, receipts)
 

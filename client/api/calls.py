@@ -38,14 +38,14 @@ class Calls:
     def __init__(self, environ: dict[str, str]) -> None:
         self._environ = environ
 
-    async def call(self, name: str, kind: type[Kind], /, **values: Any) -> Kind:
+    async def call(self, name: str, kind: type[Kind], /, *, request_id: str | None = None, **values: Any) -> Kind:
         """Call an operation; its result as `kind`. Raises the node's `OpenSeshError`, or DAEMON_NOT_RUNNING."""
-        return typed(await self.plain(name, **values), kind)
+        return typed(await self.plain(name, request_id=request_id, **values), kind)
 
-    async def plain(self, name: str, /, **values: Any) -> dict[str, Any]:
+    async def plain(self, name: str, /, *, request_id: str | None = None, **values: Any) -> dict[str, Any]:
         """Call an operation; its result as it came."""
         operation = OPERATIONS[name]
-        async with self._asked(operation, values) as connection:
+        async with self._asked(operation, values, request_id) as connection:
             answer, body = Answer(), bytearray()
             while not answer.complete:
                 body += await connection.receive(answer)
@@ -53,10 +53,12 @@ class Calls:
                     raise not_a_node("its answer has no end")
             return result_of(answer.status, bytes(body))
 
-    async def stream(self, name: str, /, **values: Any) -> AsyncIterator[dict[str, Any]]:
+    async def stream(
+        self, name: str, /, *, request_id: str | None = None, **values: Any
+    ) -> AsyncIterator[dict[str, Any]]:
         """Call a streaming operation; its lines as they come. Raises as `call`, also midway."""
         operation = OPERATIONS[name]
-        async with self._asked(operation, values) as connection:
+        async with self._asked(operation, values, request_id) as connection:
             answer, lines, failure, kind = Answer(), Lines(), bytearray(), None
             while not answer.complete:
                 body = await connection.receive(answer)
@@ -88,8 +90,10 @@ class Calls:
             raise starting.error_in(said.decode(errors="replace")) or DAEMON_NOT_RUNNING("The node did not start.")
 
     @asynccontextmanager
-    async def _asked(self, operation: Operation, values: dict[str, Any]) -> AsyncIterator["_Connection"]:
-        request = request_bytes(operation, values)
+    async def _asked(
+        self, operation: Operation, values: dict[str, Any], request_id: str | None
+    ) -> AsyncIterator["_Connection"]:
+        request = request_bytes(operation, values, request_id)
         path = socket_path(self._environ)
         reader, writer = await asyncio.open_unix_connection(sock=await _connect(path))
         try:

@@ -9,14 +9,22 @@ from client.api.operation import calls
 
 
 class Threads:
-    """A `thread` is given as its id, a unique prefix of the id, or its exact title."""
+    """A `thread` is given as its id, a unique prefix of the id, or its exact title.
+
+    A `request_id` is any text of your own: a call that is repeated with it, because its answer was lost,
+    is done once and answered again.
+    """
 
     _calls: Calls
 
     @calls("thread.create")
-    async def create_thread(self, title: str, project: str | os.PathLike[str] | None = None) -> r.NewThread:
+    async def create_thread(
+        self, title: str, project: str | os.PathLike[str] | None = None, *, request_id: str | None = None
+    ) -> r.NewThread:
         """Begin a thread, in the project whose root folder is given."""
-        return await self._calls.call("thread.create", r.NewThread, title=title, project=absolute(project))
+        return await self._calls.call(
+            "thread.create", r.NewThread, request_id=request_id, title=title, project=absolute(project)
+        )
 
     @calls("thread.list")
     async def threads(
@@ -66,20 +74,27 @@ class Threads:
         return typed(found.get("results"), list[r.Hit])
 
     @calls("message.say")
-    async def say(self, thread: str, text: str) -> r.Said:
+    async def say(self, thread: str, text: str, *, request_id: str | None = None) -> r.Said:
         """Write a message to people; no model runs. Returns once it is stored."""
-        return await self._calls.call("message.say", r.Said, thread=thread, text=text)
+        return await self._calls.call("message.say", r.Said, request_id=request_id, thread=thread, text=text)
 
     @calls("run.ask")
     async def ask(
-        self, thread: str, text: str, *, model: str | None = None, take_over: bool = False
+        self,
+        thread: str,
+        text: str,
+        *,
+        model: str | None = None,
+        take_over: bool = False,
+        request_id: str | None = None,
     ) -> AsyncIterator[r.RunEvent]:
         """Write a prompt and follow the model's answer. The run goes on if you leave.
 
         The last event is run.completed, run.failed or run.cancelled. Raises RUN_ELSEWHERE and the like
         if no run begins. `take_over` runs it here even if another device holds the thread.
         """
-        async for line in self._calls.stream("run.ask", thread=thread, text=text, model=model, take_over=take_over):
+        values = {"thread": thread, "text": text, "model": model, "take_over": take_over}
+        async for line in self._calls.stream("run.ask", request_id=request_id, **values):
             yield typed(line, r.RunEvent)
 
     @calls("run.cancel")

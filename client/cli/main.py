@@ -21,6 +21,7 @@ OK, FAILED, NOT_UNDERSTOOD, INTERRUPTED_EXIT = 0, 1, 2, 130
 
 def main(words: Sequence[str]) -> int:
     """Run one command. Returns 0 done, 1 failed or refused or timed out, 2 not understood, 130 interrupted."""
+    _replace_closed()
     out = Out(as_json="--json" in _before_literal(words))
     try:
         code = _run(list(words), out)
@@ -99,8 +100,15 @@ def _function(name: str) -> Callable[..., Any]:
     return found
 
 
+def _replace_closed() -> None:
+    """Stand-ins for standard streams that are closed (`>&-`): Python gives None, which nobody can write to."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+
+
 def _alone(out: Out) -> int:
-    """`opensesh` and nothing more: the screen on a terminal, the list anywhere else."""
+    """`opensesh` and nothing more: the screen on a terminal (`client.screen.run`), the list anywhere else."""
     if sys.stdin.isatty() and sys.stdout.isatty() and not out.as_json:
         try:
             screen = importlib.import_module("client.screen")

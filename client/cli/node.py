@@ -5,7 +5,7 @@ import os
 import select
 import sys
 import time
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from client import http, starting
 from client.cli.out import Out
@@ -84,14 +84,15 @@ def logs(session: Session, arguments: Arguments) -> int:
     path = places().log_file
     if not os.path.exists(path):  # noqa: PTH110
         raise FILE_UNREADABLE(f"There is no log yet at {path}.", next="Start the node with: opensesh node start")
-    lines = starting.log_tail(path, _LOG_LINES if arguments.lines is None else arguments.lines)
-    if session.out.as_json and not arguments.follow:
+    number = _LOG_LINES if arguments.lines is None else arguments.lines
+    if arguments.follow:
+        _follow(path, number, session.out)
+    lines = starting.log_tail(path, number)
+    if session.out.as_json:
         session.out.data({"path": path, "lines": lines})
         return 0
     for line in lines:
         _log_line(line, session.out)
-    if arguments.follow:
-        _follow(path, session.out)
     return 0
 
 
@@ -206,11 +207,14 @@ def _lives(pid: int) -> bool:
     return os.path.exists(places().pid_file)  # noqa: PTH110
 
 
-def _follow(path: str, out: Out) -> None:
-    """Print what is added, through rotation and truncation, until interrupted."""
+def _follow(path: str, number: int, out: Out) -> NoReturn:
+    """Print the last lines and what is added, through rotation and truncation, until interrupted."""
     file = open(path, "rb")  # noqa: SIM115  (it is exchanged when the log is rotated)
-    file.seek(0, os.SEEK_END)
-    rest = b""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - starting.LOG_TAIL_BYTES))
+    # Read on from here, so that no line falls between the end of the log and what is added to it.
+    *last, rest = file.read().split(b"\n")
+    for line in last[-number:] if number else ():
+        _log_line(line.decode(errors="replace"), out)
     while True:
         data = file.read()
         *lines, rest = (rest + data).split(b"\n")

@@ -17,6 +17,7 @@ GROUPS = {
 _THREAD = Argument("thread", "THREAD", "its id, a unique beginning of the id, or its exact title", required=True)
 _ONE_THREAD = Argument("thread", "THREAD", "only this thread: id, unique beginning of it, or exact title")
 _TIMEOUT = Argument("timeout_s", "S", "seconds to wait before giving up (default 600)", "--timeout", kind="number")
+_REQUEST = Argument("request_id", "ID", "any text: the same again, with the same id, is done once", "--request-id")
 _LIMIT = Argument("limit", "N", "at most so many", "--limit", kind="integer")
 _DEVICE = Argument("device", "DEVICE", "its id, a unique beginning of the id, or its exact name", required=True)
 _NAME = Argument("provider", "NAME", "the provider's name", required=True)
@@ -35,6 +36,7 @@ _THREADS = (
         "Begin a thread.",
         Argument("title", "TITLE", "shown in lists; one argument, so quote it", required=True),
         Argument("project", "DIR", "the project's root folder", "--project", kind="path"),
+        _REQUEST,
         group="threads",
         operations=("thread.create",),
         text="threads:created",
@@ -80,6 +82,7 @@ _THREADS = (
         "Write a message to people; no model runs.",
         _THREAD,
         Argument("text", "TEXT", "the message; `-`, or nothing, reads standard input", required=True, stdin=True),
+        _REQUEST,
         group="threads",
         operations=("message.say",),
         text="conversation:said",
@@ -92,6 +95,7 @@ _THREADS = (
         Argument("text", "TEXT", "the prompt; `-`, or nothing, reads standard input", required=True, stdin=True),
         Argument("model", "MODEL", "the model; see: opensesh models", "--model"),
         Argument("take_over", "", "run it here though another device holds the thread", "--take-over", kind="flag"),
+        _REQUEST,
         group="threads",
         operations=("run.ask",),
         run="asking:ask",
@@ -212,7 +216,7 @@ _DEVICES = (
         json='first {"type": "pair.code", "code", "link?", "expires_at"}, of the device that shows the code\n'
         'then {"type": "pair.joining", "device": {"name"}}\n'
         'last {"type": "pair.done", "paired": {"device": {"id", "name"}, "identity", "threads": <count>}}',
-        examples=("opensesh pair", "opensesh pair 7-crossover-clockwork"),
+        examples=("opensesh pair", "opensesh pair 6-diet-eagle"),
         detail="Both devices then have one identity and all threads of both. A wrong code burns the code. On a"
         " terminal the device that joins is named and asked about; elsewhere, and with --json, knowing the code is"
         " enough unless --confirm is given. The words are needed to join if this device has threads and its words"

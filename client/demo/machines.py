@@ -29,14 +29,18 @@ class Device:
         self.name = name
         self.home = folder / name
         self.home.mkdir(mode=0o700)
-        self._environment = environment(self.home, OPENSESH_DEVICE_NAME=name)
+        self.environment = environment(self.home, OPENSESH_DEVICE_NAME=name)
         self._streams: list[Stream] = []
+
+    def command(self, *words: str) -> list[str]:
+        """The process that is one command here."""
+        return [*_FRONT_DOOR, *words, "--json"]
 
     def run(self, *words: str, stdin: str | None = None) -> dict[str, Any]:
         """Run one command; its JSON. Raises DEMO_FAILED with what it said if it failed."""
         done = subprocess.run(
-            [*_FRONT_DOOR, *words, "--json"],
-            env=self._environment,
+            self.command(*words),
+            env=self.environment,
             input=stdin if stdin is not None else "",
             capture_output=True,
             text=True,
@@ -51,7 +55,7 @@ class Device:
 
     def stream(self, *words: str) -> "Stream":
         """Start a command that goes on; its lines come as they are printed."""
-        stream = Stream(self.name, words, self._environment)
+        stream = Stream(self.name, words, self.environment)
         self._streams.append(stream)
         return stream
 
@@ -61,7 +65,7 @@ class Device:
             stream.close()
         subprocess.run(
             [*_FRONT_DOOR, "node", "stop"],
-            env=self._environment,
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -113,15 +117,21 @@ class Stream:
 
 
 class Relay:
-    """A relay on a free port of this machine."""
+    """A relay on a free port of this machine; stopped and started again, it keeps its port and its data."""
 
     def __init__(self, folder: Path) -> None:
         self.data = folder / "relay"
         self.data.mkdir(mode=0o700)
-        command = [*_FRONT_DOOR, "relay", "serve", "--host", "127.0.0.1", "--port", "0", "--data", str(self.data)]
+        self.url = ""
+        self.start()
+
+    def start(self) -> None:
+        """Start it. Raises DEMO_FAILED if it doesn't come up."""
+        port = self.url.rpartition(":")[2] or "0"
+        command = [*_FRONT_DOOR, "relay", "serve", "--host", "127.0.0.1", "--port", port, "--data", str(self.data)]
         self._process = subprocess.Popen(
             command,
-            env=environment(folder / "relay"),
+            env=environment(self.data),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -132,6 +142,11 @@ class Relay:
         if not said.startswith("listening on "):
             raise DEMO_FAILED("The relay did not start.")
         self.url = said.removeprefix("listening on ").strip()
+
+    def kill(self) -> None:
+        """End it as a power cut does, as far as a process can be."""
+        self._process.kill()
+        self._process.wait()
 
     @property
     def pid(self) -> int:

@@ -1,23 +1,27 @@
 """Operations on the node itself: how it stands, stopping it, its settings."""
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
-from crdt.ids import to_text
+from crdt.ids import ThreadId, to_text
 from node import config, shapes
 from node.account import Account
 from node.api.requests import Context
+from node.checkup import Checkup
 from node.home import Home
+from node.keeping import Keeping
 from node.keychain import Installation
 from node.library import Library
 from node.version import VERSION
 
 
 class SystemHandlers:
-    """`status`, `node.stop`, `config.*` and `identity.whoami`."""
+    """`status`, `node.stop`, `doctor`, `config.*`, `backup.*`, `purge` and `identity.whoami`."""
 
     def __init__(
         self,
@@ -26,12 +30,18 @@ class SystemHandlers:
         account: Account,
         library: Library,
         sync_words: Callable[[], Awaitable[str]],
+        checkup: Checkup,
+        keeping: Keeping,
+        forget: Callable[[ThreadId], Awaitable[None]],
     ) -> None:
         self._home = home
         self._installation = installation
         self._account = account
         self._library = library
         self._sync_words = sync_words
+        self._checkup = checkup
+        self._keeping = keeping
+        self._forget = forget
         self._started_at = time.time_ns() // 1_000_000
         self.state = "starting"
         self.stop_asked = asyncio.Event()
@@ -64,6 +74,22 @@ class SystemHandlers:
         asyncio.get_running_loop().call_later(0.05, self.stop_asked.set)  # once this is answered
         return {"stopping": True, "pid": os.getpid()}
 
+    async def doctor(self, p: Any, context: Context) -> dict[str, Any]:
+        """`doctor`"""
+        return await self._checkup.run()
+
+    async def backup_create(self, p: Any, context: Context) -> dict[str, Any]:
+        """`backup.create`"""
+        return await self._keeping.create(Path(p.path), p.passphrase)
+
+    async def backup_restore(self, p: Any, context: Context) -> dict[str, Any]:
+        """`backup.restore`"""
+        return await self._keeping.restore(Path(p.path), p.passphrase)
+
+    async def purge(self, p: Any, context: Context) -> dict[str, Any]:
+        """`purge`"""
+        return await self._keeping.purge(p.dry_run, self._forget)
+
     async def config_get(self, p: Any, context: Context) -> dict[str, Any]:
         """`config.get`"""
         loaded = config.load(self._home.config_file)
@@ -72,7 +98,11 @@ class SystemHandlers:
 
     async def config_set(self, p: Any, context: Context) -> dict[str, Any]:
         """`config.set`"""
-        config.set_value(self._home.config_file, p.key, p.value)
+        typed = p.value if isinstance(p.value, str) else json.dumps(p.value)
+        if p.value is None:
+            config.unset_value(self._home.config_file, p.key)
+        else:
+            config.set_value(self._home.config_file, p.key, typed)
         value = config.get(config.load(self._home.config_file), p.key)
         return {"key": p.key, "value": value, "restart": True}
 

@@ -45,6 +45,17 @@ def known_hashes(connection: Connection, thread: bytes, hashes: Iterable[bytes])
     return {each for each in hashes if connection.execute(sql, (each, thread)).fetchone()}
 
 
+def hashes(connection: Connection, thread: bytes, row: int, limit: int) -> list[tuple[int, bytes]]:
+    sql = "SELECT row, hash FROM frames INDEXED BY frames_in_order WHERE thread = ? AND row > ? ORDER BY row LIMIT ?"
+    return connection.execute(sql, (thread, row, limit)).fetchall()
+
+
+def frames_by_hash(connection: Connection, thread: bytes, wanted: Iterable[bytes]) -> list[bytes]:
+    sql = "SELECT frame FROM frames WHERE hash = ? AND thread = ? LIMIT 1"
+    found = (connection.execute(sql, (each, thread)).fetchone() for each in wanted)
+    return [row[0] for row in found if row]
+
+
 def frames_being_tried(connection: Connection) -> list[tuple[bytes, bytes]]:
     # The status is written out: SQLite can't know that a parameter fits the partial index.
     return connection.execute("SELECT thread, envelope FROM frames WHERE status = 1 ORDER BY row").fetchall()
@@ -161,3 +172,15 @@ def generation(connection: Connection) -> int:
 def counts(connection: Connection) -> dict[str, int]:
     tables = ("threads", "frames", "texts", "events", "runs", "origins")
     return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}  # noqa: S608
+
+
+def damage(connection: Connection) -> str:
+    """What SQLite's quick check finds wrong, in its words; empty if nothing."""
+    found = [row[0] for row in connection.execute("PRAGMA quick_check(3)").fetchall()]
+    return "" if found == ["ok"] else "; ".join(found)
+
+
+def size_of(connection: Connection, thread: bytes) -> int:
+    """Bytes of a thread's frames."""
+    sql = "SELECT coalesce(sum(length(frame)), 0) FROM frames INDEXED BY frames_in_order WHERE thread = ?"
+    return int(connection.execute(sql, (thread,)).fetchone()[0])

@@ -26,6 +26,9 @@ BATCH_BYTES: Final = (
     1024 * 1024
 )  # of frames in one upload: small beside the protocol's bound, large beside a round trip
 OPENING: Final = 32  # rooms being subscribed at once
+# Whoever holds the room's own key certifies itself, beyond any generation that ends members' certificates: a
+# device that was away when one was raised could otherwise never come to the record that says so.
+OWN_GENERATION: Final = 2**53
 Connect = Callable[[str, str], Awaitable[RelayConnection]]
 log = logging.getLogger(__name__)
 
@@ -191,10 +194,10 @@ class RelayLink:
     async def _subscribe(self, connection: RelayConnection, room: Room) -> None:
         public = room.key.public
         await connection.open_room(room.key)
-        if room.generation and room.generation < 2**52:
+        if room.generation:
             await connection.raise_generation(room.key, room.generation)
         progress = self._known.get(public) or RoomProgress(self._origin, public, 0, b"", 0)
-        certificate = wire.certify(room.key, self._login, True, room.generation)
+        certificate = wire.certify(room.key, self._login, True, OWN_GENERATION)
         subscription = self._rooms[public] = Subscription(room.thread, progress, heard=progress.cursor)
         try:
             attached = await connection.attach(certificate, progress.cursor, progress.check)

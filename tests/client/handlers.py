@@ -27,6 +27,7 @@ class Call(msgspec.Struct):
 
     operation: str
     parameters: dict[str, Any]
+    request_id: str | None
 
 
 class FakeNode:
@@ -52,13 +53,13 @@ class FakeNode:
 
     def _handler(self, name: str) -> Handler:
         async def answer(parameters: Any, context: Context) -> Any:
-            self._note(name, parameters)
+            self._note(name, parameters, context)
             result = self.answers.get(name, ANSWERS.get(name))
             assert result is not None, f"{name} has no answer"
             return result(parameters) if callable(result) else result
 
         async def stream(parameters: Any, context: Context) -> AsyncIterator[Any]:
-            self._note(name, parameters)
+            self._note(name, parameters, context)
             try:
                 for line in self.lines.get(name, LINES.get(name, [])):
                     yield line
@@ -69,8 +70,8 @@ class FakeNode:
 
         return stream if OPERATIONS[name].stream else answer
 
-    def _note(self, name: str, parameters: Any) -> None:
-        self.calls.append(Call(name, msgspec.structs.asdict(parameters)))
+    def _note(self, name: str, parameters: Any, context: Context) -> None:
+        self.calls.append(Call(name, msgspec.structs.asdict(parameters), context.client_request_id))
         if name in self.errors:
             raise self.errors[name]
         if getattr(parameters, "thread", None) == "missing":
@@ -200,7 +201,7 @@ LINES: dict[str, list[dict[str, Any]]] = {
         {"type": "run.completed", **RUN, "message_id": "m" * 26, "text": "Hello world"},
     ],
     "pair.show": [
-        {"type": "pair.code", "code": "7-crossover-clockwork", "link": "opensesh:pair#x", "expires_at": WHEN},
+        {"type": "pair.code", "code": "6-diet-eagle", "link": "opensesh:pair#x", "expires_at": WHEN},
         {"type": "pair.joining", "device": {"name": "desk\x1b[2Jtop", "platform": "linux"}},
         {"type": "pair.done", "paired": {"device": {"id": "e" * 52, "name": "desktop"}, "identity": "i", "threads": 2}},
     ],

@@ -135,7 +135,7 @@ async def test_leaving_a_pairing_tells_the_node_so_that_it_burns_the_code(served
     served.holding["pair.show"] = asyncio.Event()
     process = await shell.begin("pair", "--json")
     assert process.stdout is not None
-    assert json.loads(await process.stdout.readline())["code"] == "7-crossover-clockwork"
+    assert json.loads(await process.stdout.readline())["code"] == "6-diet-eagle"
     process.send_signal(signal.SIGINT)
     await process.wait()
     await until(lambda: "pair.show" in served.left)
@@ -193,6 +193,19 @@ async def test_output_that_can_not_be_written_is_said(served: FakeNode, shell: S
         _, err = await process.communicate()
     assert process.returncode == 1
     assert json.loads(err)["error"]["name"] == "DISK_FULL"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+async def test_closed_standard_streams_are_no_reason_to_fail(served: FakeNode, shell: Shell, closed: str) -> None:
+    command = f'"{sys.executable}" -P -m opensesh list {closed}'
+    finished = await Shell(shell.environ, ["/bin/sh", "-c", command])()
+    assert (finished.code, finished.err) == (0, "")
+
+
+async def test_an_old_encoding_gets_escapes_and_no_failure(served: FakeNode, shell: Shell) -> None:
+    shell.environ |= {"PYTHONIOENCODING": "ascii"}
+    finished = await shell("list")
+    assert finished.code == 0 and "Evil \\u241b" in finished.out
 
 
 async def test_without_a_terminal_the_bare_command_is_the_list(served: FakeNode, cli: Inside) -> None:

@@ -93,7 +93,7 @@ async def test_a_code_is_shown_with_what_to_do_with_it(served: FakeNode, term: S
     async with Terminal(term).running("pair", "--yes") as terminal:
         assert await terminal.end() == 0
     assert served.last("pair.show")["confirm"] is False
-    assert "opensesh pair" in terminal.said and "7-crossover-clockwork" in terminal.said
+    assert "opensesh pair" in terminal.said and "6-diet-eagle" in terminal.said
     assert "Paired with" in terminal.said and "desktop" in terminal.said
 
 

@@ -41,7 +41,7 @@ def test_the_proof_below_covers_every_operation_and_every_parameter() -> None:
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
 def test_a_method_takes_the_operations_parameters_under_their_own_names(name: str) -> None:
-    taken = set(inspect.signature(METHODS[name]).parameters) - {"self", "reconnect"}
+    taken = set(inspect.signature(METHODS[name]).parameters) - {"self", "reconnect", "request_id"}
     assert taken == {parameter.name for parameter in OPERATIONS[name].parameters}
     assert METHODS[name].__doc__
 
@@ -124,3 +124,17 @@ async def test_each_command_explains_itself_with_an_example(name: str, cli: Insi
 def test_the_tables_of_groups_and_aliases_name_what_there_is() -> None:
     assert {verb.group for verb in VERBS.values()} == set(GROUPS)
     assert set(ALIASES.values()) <= set(VERBS) and not set(ALIASES) & set(VERBS)
+
+
+@pytest.mark.parametrize("words", [["new", "T"], ["say", "k3v9", "hi"], ["ask", "k3v9", "why?"]])
+async def test_what_writes_can_be_repeated_under_one_request_id(
+    served: FakeNode, cli: Inside, words: list[str]
+) -> None:
+    assert (await cli(*words, "--request-id", "r 1", "--json")).code == 0
+    async with opensesh.connect() as node:
+        await node.create_thread("T", request_id="r 1")
+        await node.say("k3v9", "hi", request_id="r 1")
+        assert [event async for event in node.ask("k3v9", "why?", request_id="r 1")]
+    assert [call.request_id for call in served.calls if call.operation != "status"] == ["r 1"] * 4
+    finished = await cli(*words, "--request-id", "a\r\nHost: evil", "--json")
+    assert (finished.code, finished.error["name"]) == (1, "REQUEST_INVALID")

@@ -30,7 +30,6 @@ def test_without_a_file_the_defaults_hold(path: Path) -> None:
     loaded = config.load(path, {})
     assert loaded.flag("sync.lan") is True
     assert loaded.text("node.log_level") == "info"
-    assert loaded.texts("sync.relays") == []
     assert loaded.number("sync.lan_port") == 0
 
 
@@ -52,7 +51,7 @@ def test_the_file_wins_over_the_default_and_the_environment_over_the_file(path: 
         ('[node]\nlog_level = "loud"\n', 2, '"debug"'),
         ("sync.lan_port = 70000\n", 1, "65535"),
         ("[sync]\nlan_port = true\n", 2, "whole number"),
-        ("[sync]\nrelays = [1]\n", 2, "list of texts"),
+        ("[import]\nfollow = [1]\n", 2, "list of texts"),
         ("[sync.lan]\nx = 1\n", 1, "true or false"),
         ("[unknown]\nx = 1\n", 2, "use one of"),
     ],

@@ -1,0 +1,256 @@
+"""The local network: be found, find the identity's other devices, and keep a session with each.
+
+Nothing is announced before there is somebody to find: a second device of the identity, or a code that is
+being shown or typed. What is heard on the network is believed in nothing but the proof that each line
+begins with (`crdt/link.py`).
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
+
+from crdt import keys
+from crdt.errors import PeerFault
+from crdt.ids import DeviceId, ThreadId, to_text
+from crdt.link import Contacts
+from crdt.replica import Receipt
+from node.account import Account
+from node.discovery import Discovery, Peer
+from node.pairing import OnPairing
+from node.sync.backoff import Backoff
+from node.sync.peer_session import Inventories, PeerSession
+from node.threads import OpenThread, Threads
+from node.transports.base import Transport, TransportClosed
+from node.transports.certificate import server_context
+from node.transports.lan import LanServer, LanTransport, dial, dial_pairing
+
+DIALLING: Final = 8  # peers dialled at once
+log = logging.getLogger(__name__)
+
+
+class Neighbours:
+    """Owns the LAN listener, the discovery and the sessions. `start` it, `close` it."""
+
+    def __init__(
+        self, account: Account, threads: Threads, may_sync: Callable[[ThreadId], bool], *, enabled: bool, port: int = 0
+    ) -> None:
+        self._account = account
+        self._threads = threads
+        self._may_sync = may_sync
+        self._enabled = enabled
+        self._port = port
+        self._inventories = Inventories(threads)
+        self._sessions: dict[DeviceId, PeerSession] = {}
+        self._transports: dict[DeviceId, Transport] = {}
+        self._server: LanServer | None = None
+        self._discovery: Discovery | None = None
+        self._contacts: Contacts | None = None
+        self._up = asyncio.Lock()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._dialled: dict[str, DeviceId | None] = {}  # pseudonym → who it proved to be, while the line stands
+        self.changed: Callable[[], None] = lambda: None
+
+    # ---- its life
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the local network may be used."""
+        return self._enabled
+
+    async def start(self) -> None:
+        """Begin, as soon as there is somebody to find."""
+        if self._enabled:
+            self._account.listeners.append(self._refresh)
+            self._threads.on_stored.append(self._on_stored)
+            self._refresh()
+
+    async def close(self) -> None:
+        """Say goodbye and hang up."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._discovery is not None:
+            await self._discovery.close()
+        if self._server is not None:
+            await self._server.close()
+
+    def _later(self, work: Any, name: str) -> "asyncio.Task[Any]":
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _refresh(self) -> None:
+        """The identity's affairs changed: other devices, other threads."""
+        if not self._account.exists or self._account.is_revoked:
+            return
+        self._contacts = None
+        live = {device.id for device in self._account.affairs.log.live()}
+        for device in [device for device in self._sessions if device not in live]:
+            self._later(self._transports[device].close(), "hang up")
+        for session in self._sessions.values():
+            session.threads_changed()
+        if live - {self._account.device.id}:
+            self._later(self._ensure_up(), "local network")
+
+    async def _ensure_up(self) -> Discovery:
+        async with self._up:
+            if self._discovery is None:
+                context, certificate_hash = await server_context()
+                server = LanServer(self._account.device.signing, self._known, self._serve)
+                await server.start(context, certificate_hash, port=self._port)
+                self._server = server
+                self._discovery = Discovery(self._account.device.signing.seed, server.port)
+                await self._discovery.start()
+                self._later(self._watch(self._discovery), "neighbours")
+            return self._discovery
+
+    def _known(self) -> Contacts:
+        """The identity's other devices, whose keys the log vouches for."""
+        if self._contacts is None:
+            others = {d.id: d.agreement for d in self._account.affairs.log.live() if d.id != self._account.device.id}
+            self._contacts = Contacts(self._account.device.agreement, others)
+        return self._contacts
+
+    # ---- sessions
+
+    async def _watch(self, discovery: Discovery) -> None:
+        """Dial whoever is ours to dial, whenever somebody comes or goes."""
+        while True:
+            revision = discovery.revision
+            for pseudonym, peer in list(discovery.peers.items()):
+                if pseudonym not in self._dialled and discovery.dials(peer):
+                    self._dialled[pseudonym] = None
+                    self._later(self._keep(discovery, peer), "dial")
+            await discovery.changed(revision)
+
+    async def _keep(self, discovery: Discovery, peer: Peer) -> None:
+        """A session with whoever is behind a pseudonym, for as long as it is announced."""
+        backoff = Backoff()
+        try:
+            while peer.pseudonym in discovery.peers:
+                transport = await self._dial(discovery.peers[peer.pseudonym])
+                if transport is not None and transport.peer.device is not None:
+                    backoff.reset()
+                    await self._serve(transport)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(backoff.next_s()):
+                        while peer.pseudonym in discovery.peers:
+                            await discovery.changed(discovery.revision)
+        finally:
+            self._dialled.pop(peer.pseudonym, None)
+
+    async def _dial(self, peer: Peer) -> LanTransport | None:
+        for address in peer.addresses:
+            try:
+                return await dial(address, peer.port, self._account.device.signing, self._known())
+            except (TransportClosed, PeerFault) as fault:
+                log.debug("nobody of ours at %s: %s", address, fault)
+        return None
+
+    async def _serve(self, transport: LanTransport) -> None:
+        """One session, from a proved line to its end. A newer line to the same device takes the place of an older."""
+        device = transport.peer.device
+        assert device is not None
+        if device in self._transports:
+            await self._transports[device].close()
+        session = PeerSession(device, transport, self._threads, self._inventories, self._shared)
+        session.changed = self.changed
+        self._sessions[device], self._transports[device] = session, transport
+        log.info("local network: a line to %s", to_text(device)[:8])
+        try:
+            await session.run()
+        except PeerFault as fault:
+            log.warning("a device of ours broke the rules: %s", fault.reason)
+        finally:
+            if self._sessions.get(device) is session:
+                del self._sessions[device], self._transports[device]
+            if not self._sessions:
+                self._inventories.clear()
+            self.changed()
+
+    def _shared(self) -> list[ThreadId]:
+        """Every thread of the identity that may leave this device, the account first."""
+        account = self._account
+        if not account.exists:
+            return []
+        rooms = [room.thread for room in account.affairs.rooms.values() if room.state != "deleted"]
+        return [account.thread, *(t for t in rooms if t != account.thread and self._may_sync(t))]
+
+    def _on_stored(self, opened: OpenThread, stored: list[tuple[bytes, bytes, Receipt]], origin: int) -> None:
+        self._inventories.add(opened.id, (frame_hash for _, frame_hash, _ in stored))
+        for session in self._sessions.values():
+            session.frames_stored(opened.id, [frame for frame, _, _ in stored], origin)
+
+    # ---- what sync and devices ask
+
+    def problem(self) -> str:
+        """Why the local network can't be used, in a sentence; empty if it can, or isn't to be."""
+        return self._discovery.problem if self._discovery is not None else ""
+
+    def is_online(self, device: DeviceId) -> bool:
+        """Whether there is a line to it now."""
+        return device in self._sessions
+
+    def holders(self, thread: ThreadId) -> int:
+        """How many other devices surely have all of a thread that is here."""
+        return sum(session.holds_all(thread) for session in self._sessions.values())
+
+    def peers(self) -> list[dict[str, Any]]:
+        """The devices with a line, in the API's shape."""
+        devices = self._account.affairs.log.devices
+        shared = self._shared()
+        return [
+            {
+                "device": to_text(device),
+                "name": devices[device].name if device in devices else "",
+                "state": "connected",
+                "pending": sum(not session.holds_all(thread) for thread in shared),
+            }
+            for device, session in self._sessions.items()
+        ]
+
+    def all_held(self, thread: ThreadId | None) -> bool:
+        """Whether some other device has everything (of a thread, or of all) that may leave this one."""
+        wanted = [thread] if thread is not None else self._shared()
+        return any(all(session.holds_all(each) for each in wanted) for session in self._sessions.values())
+
+    # ---- pairing
+
+    @contextlib.asynccontextmanager
+    async def showing(self, nameplate: str, on_pairing: OnPairing) -> AsyncIterator[None]:
+        """Announce that a code is shown, and pass on who dials for it."""
+        discovery = await self._ensure_up()
+        assert self._server is not None
+        self._server.on_pairing = on_pairing
+        await discovery.show_pairing(nameplate)
+        try:
+            yield
+        finally:
+            self._server.on_pairing = None
+            await discovery.show_pairing(None)
+
+    async def find(self, nameplate: str) -> tuple[Transport, str]:
+        """A bare line to whoever shows a code under that nameplate, and the venue. Waits until there is one."""
+        discovery = self._discovery
+        looking = discovery is None
+        if discovery is None:  # somebody without an identity only looks, and announces nothing that lasts
+            discovery = await self._look()
+        try:
+            while True:
+                peer = await discovery.find_pairing(nameplate)
+                for address in peer.addresses:
+                    with contextlib.suppress(TransportClosed):
+                        return await dial_pairing(address, peer.port)
+                await discovery.changed(discovery.revision)
+        finally:
+            if looking:
+                await discovery.close()
+
+    async def _look(self) -> Discovery:
+        discovery = Discovery(os.urandom(keys.KEY_BYTES), 9)  # the discard port: nobody answers there
+        await discovery.start()
+        return discovery
