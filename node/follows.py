@@ -54,6 +54,7 @@ class Follows:
         self._since: dict[str, float] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sessions: dict[str, set[str]] = {}  # watched source → the sessions it brought
+        self._failing: dict[str, str] = {}  # file → why what it says can't be stored, as it was logged
         self._floors: dict[str, Floors] = {}  # file → where its conversations have come to
 
     async def start(self) -> None:
@@ -152,6 +153,7 @@ class Follows:
         floors = Floors() if batch.from_start else self._floors.pop(batch.path, None)
         piece = Piece(session, batch.events, floors, checkpoints, from_start=batch.from_start)
         _, outcome = await self._importer.store(piece)
+        self._failing.pop(batch.path, None)
         if outcome in (Outcome.STORED, Outcome.NEW):
             self._sessions[source].add(session.source)
             if piece.floors is not None:
@@ -159,10 +161,13 @@ class Follows:
         return outcome is not Outcome.INCOMPLETE
 
     def _failed(self, batch: Tail, failure: Exception) -> None:
-        if isinstance(failure, OpenSeshError):
-            log.warning("a followed session waits: %s", failure.kind.name)
-        else:
-            log.error("a followed session waits, for a fault of ours", exc_info=failure)
+        """It is tried again every few seconds: say so once."""
+        reason = failure.kind.name if isinstance(failure, OpenSeshError) else type(failure).__name__
+        if self._failing.get(batch.path) == reason:
+            return
+        self._failing[batch.path] = reason
+        fault = None if isinstance(failure, OpenSeshError) else failure
+        log.warning("a followed session waits: %s", reason, exc_info=fault)
 
     async def _stop(self, source: str) -> None:
         task = self._tasks.pop(source, None)

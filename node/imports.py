@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from crdt.ids import ThreadId, to_text
+from crdt.replica import Receipt
 from crdt.thread import SHARED, set_shared
 from node.importing.merging import Floors, Merging, floors_of
 from node.importing.reader import Reader
@@ -63,8 +64,9 @@ class Importer:
         self._threads = threads
         self._begin = begin
         self._is_deleted = is_deleted
-        self._known: dict[str, ThreadId] = {}
+        self._known: dict[str, ThreadId] | None = None  # source → thread, once it was asked for
         self._lock = asyncio.Lock()
+        threads.on_change.append(self._on_change)
 
     async def import_file(self, path: Path) -> list[dict[str, Any]]:
         """Bring a transcript in; a row for its thread, none if it holds no message.
@@ -116,7 +118,7 @@ class Importer:
                     await self._threads.store.write(Batch(checkpoints={**piece.checkpoints, SESSION + source: b""}))
                 if outcome is not Outcome.NEW:
                     return None, outcome
-                thread = self._known[source] = (await self._begin(_meta(piece.session))).id
+                thread = (await self._begin(_meta(piece.session))).id
             async with self._threads.change(thread) as draft:
                 self._retitle(draft, piece.session)
                 floors = await self._write(draft, piece)
@@ -129,14 +131,22 @@ class Importer:
 
     async def _find(self, source: str) -> ThreadId | None:
         """The session's thread. Of several that devices made apart from each other, the same one everywhere."""
-        known = self._known.get(source)
-        if known is None or self._is_deleted(known) or await self._threads.store.summary(known) is None:
+        known = self._known.get(source) if self._known is not None else None
+        gone = known is not None and (self._is_deleted(known) or await self._threads.store.summary(known) is None)
+        if self._known is None or gone:
             self._known = {}
             for stored in await self._threads.store.summaries():
-                origin, thread = decode_summary(stored.payload).source, ThreadId(stored.thread)
-                if origin is not None and not self._is_deleted(thread):
-                    self._known[origin] = min(thread, self._known.get(origin, thread))
+                self._note(decode_summary(stored.payload).source, ThreadId(stored.thread))
         return self._known.get(source)
+
+    def _note(self, source: object, thread: ThreadId) -> None:
+        if self._known is not None and isinstance(source, str) and not self._is_deleted(thread):
+            self._known[source] = min(thread, self._known.get(source, thread))
+
+    def _on_change(self, opened: OpenThread, receipts: list[Receipt]) -> None:
+        """A thread that came from another device may be a session's."""
+        if any(SHARED in receipt.lanes for receipt in receipts):
+            self._note(opened.view.meta().get("source"), opened.id)
 
     async def _why_not_begin(self, piece: Piece) -> Outcome:
         """NEW if a thread is to be begun, else why not."""

@@ -40,13 +40,13 @@ class ThreadHandlers:
         """`thread.create`"""
         if done := await self._answered(context):
             return done
-        await self._account.ensure()
         opened = await self.begin({"title": p.title, "project": p.project}, context)
         return {"id": to_text(opened.id), "title": p.title, "project": p.project}
 
     async def begin(self, meta: dict[str, Any], context: Context | None = None) -> OpenThread:
-        """Found a thread with these values in its `meta`."""
+        """Found a thread with these values in its `meta`; the first one makes this device somebody."""
         account = self._account
+        await account.ensure()
         author: Author = account.author(SessionId(os.urandom(16)))
         room = keys.SigningKey.from_seed(os.urandom(keys.KEY_BYTES))
         relays = tuple(account.affairs.relays)[:8]

@@ -32,13 +32,14 @@ class Installation:
     library: Library
 
     @classmethod
-    async def start(cls, folder: Path) -> "Installation":
-        """Open or create it."""
+    async def start(cls, folder: Path, *, born: bool = True) -> "Installation":
+        """Open or create it; with an identity, unless it isn't `born`."""
         store = await Store.open(folder / "opensesh.db", KEY)
         account = Account(store, "laptop")
         threads = Threads(store, Bus(), account)
         await account.load(threads)
-        await account.ensure()
+        if born:
+            await account.ensure()
         library = Library(store, account)
         handlers = ThreadHandlers(store, account, threads, library, lambda thread: "")
         importer = Importer(threads, handlers.begin, account.is_deleted)

@@ -239,6 +239,18 @@ async def test_what_the_settings_name_is_watched_from_the_start(here: Installati
     await follows.close()
 
 
+async def test_on_a_device_that_is_nobody_yet_the_first_session_makes_it_somebody(tmp_path: Path) -> None:
+    here = await Installation.start(tmp_path, born=False)
+    path = tmp_path / "sessions" / "a.jsonl"
+    append(path, said("one", 1))
+    follows = here.follows(tmp_path, configured=[str(path)])
+    await follows.start()
+    await shows(here, "one")
+    assert here.account.exists
+    await follows.close()
+    await here.stop()
+
+
 async def test_a_relative_path_is_refused(follows: Follows) -> None:
     with pytest.raises(OpenSeshError) as refusal:
         await follows.add("sessions")
