@@ -26,7 +26,7 @@ RECENT_S: Final = 86_400.0
 """Of a tool's sessions those written this long before watching began are brought in at once, older ones when they
 go on. What somebody names by its path is brought in whole."""
 
-_FOLLOWS: Final = "follows"  # the setting: source → since when, in seconds since 1970
+_FOLLOWS: Final = "follows"  # the setting: source → since when, in seconds since 1970; 0 for a path
 _CHECKPOINT: Final = "follow/"  # in the store's checkpoints: path → how far it was read
 _AGAIN_S: Final = 5.0
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class Follows:
             if each not in TOOLS and not Path(each).is_absolute():
                 raise errors.FILE_UNREADABLE("Give `claude`, `codex` or an absolute path.", path=each[:200])
             if each not in self._since:
-                self._since[each] = time.time() - RECENT_S if each in TOOLS else 0.0
+                self._since[each] = time.time() if each in TOOLS else 0.0
                 await self._save()
                 await self._watch(each)
         return self.rows()
@@ -124,7 +124,8 @@ class Follows:
                 shape = json.loads(value)
                 checkpoints.append(Checkpoint.from_json(shape))
                 self._sessions[source].update(filter(None, [shape["session"]]))
-        follower = follow.Follower([place], checkpoints, since_s=self._since[source])
+        began = self._since[source]
+        follower = follow.Follower([place], checkpoints, since_s=max(0.0, began - RECENT_S), began_s=began)
         self._tasks[source] = asyncio.create_task(self._run(source, follower), name=f"follow {source}")
 
     async def _run(self, source: str, follower: follow.Follower) -> None:

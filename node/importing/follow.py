@@ -41,8 +41,9 @@ class Follower:
     """Watches places; `poll` gives what is new, `confirm` says that a batch is stored. No clock, no thread, no store.
 
     `since_s` (seconds since 1970): files last written before it, and of which there is no checkpoint, are left
-    alone until they change. None: everything that is there is read. Keep it with the checkpoints, so that after
-    a restart a session written in between is not taken for an old one.
+    alone until they change, unless they came after `began_s` (if not given, the same). None: everything that is
+    there is read. Keep both with the checkpoints, so that after a restart a session written in between is not
+    taken for an old one.
     """
 
     def __init__(
@@ -51,12 +52,14 @@ class Follower:
         checkpoints: Iterable[Checkpoint] = (),
         *,
         since_s: float | None = None,
+        began_s: float | None = None,
         stat_budget: int = STAT_BUDGET,
         live_limit: int = LIVE_LIMIT,
         line_limit_bytes: int = LINE_LIMIT_BYTES,
     ) -> None:
         self._scan = Scan(places, stat_budget)
         self._since_s = since_s
+        self._began_s = since_s if began_s is None else began_s
         self._live_limit = live_limit
         self._line_limit_bytes = line_limit_bytes
         self._checkpoints = {checkpoint.path: checkpoint for checkpoint in checkpoints}
@@ -153,13 +156,11 @@ class Follower:
                 yield path, status
 
     def _is_old(self, path: str, status: os.stat_result | None) -> bool:
-        if self._since_s is None or status is None or path in self._checkpoints:
+        if self._since_s is None or self._began_s is None or status is None or path in self._checkpoints:
             return False
-        # Whichever is later: a file that was copied here with its time came now.
-        return (
-            max(status.st_mtime, status.st_ctime) < self._since_s
-            and (status.st_dev, status.st_ino) not in self._by_inode
-        )
+        if status.st_mtime >= self._since_s or status.st_ctime >= self._began_s:
+            return False  # the latter shows a file that was copied here with its old time
+        return (status.st_dev, status.st_ino) not in self._by_inode
 
     def _read(self, path: str, status: os.stat_result | None) -> Batch | None:
         file = self._live.get(path) or self._opened(path, status)

@@ -160,10 +160,19 @@ def test_a_session_from_before_is_left_alone_until_it_goes_on_and_then_comes_who
 
 
 def test_a_file_copied_here_with_its_old_time_is_new(tmp_path: Path) -> None:
-    watching = Watching(tmp_path, since_s=time.time() - 10)
+    watching = Watching(tmp_path, since_s=LONG_AGO + 10, began_s=time.time() - 10)
     path = transcript(tmp_path / "a.jsonl", "one")
     os.utime(path, (LONG_AGO, LONG_AGO))
     assert watching.words() == ["one"]
+
+
+def test_a_home_that_was_copied_before_does_not_make_its_old_sessions_new(tmp_path: Path) -> None:
+    path = transcript(tmp_path / "a.jsonl", "one")
+    os.utime(path, (LONG_AGO, LONG_AGO))
+    watching = Watching(tmp_path, since_s=LONG_AGO + 10, began_s=time.time() + 3600)
+    assert watching.words() == []
+    append(path, "two")
+    assert watching.words() == ["one", "two"]
 
 
 def test_a_session_that_was_begun_is_never_old(tmp_path: Path) -> None:

@@ -195,17 +195,18 @@ async def test_the_recent_sessions_of_both_tools_come_at_once(
 async def test_a_tools_sessions_that_were_over_long_before_are_left_alone(
     here: Installation, follows: Follows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    since: list[float | None] = []
+    since: list[tuple[float, float]] = []
 
     class Spy(Follower):
-        def __init__(self, *arguments: Any, since_s: float | None = None) -> None:
-            since.append(since_s)
-            super().__init__(*arguments, since_s=since_s)
+        def __init__(self, *arguments: Any, since_s: float, began_s: float) -> None:
+            since.append((since_s, began_s))
+            super().__init__(*arguments, since_s=since_s, began_s=began_s)
 
     monkeypatch.setattr("node.follows.follow.Follower", Spy)
     await follows.add("claude")
     await follows.add("/nowhere")
-    assert since[0] is not None and abs(time.time() - RECENT_S - since[0]) < 60 and since[1] == 0.0
+    assert abs(time.time() - since[0][1]) < 60 and since[0][0] == since[0][1] - RECENT_S
+    assert since[1] == (0.0, 0.0)
 
 
 async def test_rows_say_what_is_watched_and_outlive_a_restart(here: Installation, tmp_path: Path) -> None:
