@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from node.importing.detect import Format, format_of
 from node.importing.reader import import_bytes
 from node.importing.records import (
     Event,
@@ -52,6 +53,35 @@ def results(events: list[Event]) -> dict[str, tuple[str, str]]:
 )
 def test_a_sample_holds_what_was_counted_in_it(name: str, counts: ImportCounts) -> None:
     assert import_bytes((SAMPLES / f"{name}.jsonl").read_bytes())[1] == counts
+
+
+# ---- whose transcript it is
+
+
+@pytest.mark.parametrize(
+    ("record", "tool"),
+    [
+        ({"type": "user", "sessionId": "s"}, Format.CLAUDE),
+        ({"type": "file-history-snapshot", "messageId": "m"}, Format.CLAUDE),
+        ({"type": "summary", "leafUuid": "l"}, Format.CLAUDE),
+        ({"type": "session_meta", "payload": {}}, Format.CODEX),
+        ({"id": "x", "timestamp": "t", "instructions": None}, Format.CODEX),
+        ({"record_type": "state"}, Format.CODEX),
+        ({"type": "summary"}, None),
+        ({"type": "session_meta"}, None),
+        ({"type": 1, "sessionId": 2}, None),
+        ({"id": "x", "timestamp": "t"}, None),
+        ({"level": "info", "message": "a log"}, None),
+        ({}, None),
+    ],
+)
+def test_a_records_shape_tells_the_tool(record: dict[str, Any], tool: Format | None) -> None:
+    assert format_of(record) is tool
+
+
+def test_what_came_before_the_first_sure_sign_is_read_too() -> None:
+    unsure = {"type": "summary", "summary": "Early"}
+    assert session(read(unsure, asks("late"))).title == "Early"
 
 
 # ---- Claude Code
