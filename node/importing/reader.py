@@ -9,7 +9,6 @@ is fed the file from its beginning to `resume_offset`, its events are thrown awa
 nothing had happened (`follow` does so).
 """
 
-from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from crdt.errors import IMPORT_UNRECOGNISED
@@ -113,17 +112,6 @@ class Reader:
         self._journal.skip(SkippedLine(line.offset, line.size_bytes, reason))
         if self._interpreter is None and self.counts.skipped_lines >= LINES_TRIED:
             raise IMPORT_UNRECOGNISED()  # a binary file would otherwise be read to its end
-
-
-def read_chunks(chunks: Iterable[bytes], format: Format | None = None) -> Iterator[tuple[list[Event], ImportCounts]]:
-    """Read a whole transcript piece by piece: for each piece its events and the counts so far; the last are final.
-
-    Raises IMPORT_UNRECOGNISED if it is none.
-    """
-    reader = Reader(format)
-    for chunk in chunks:
-        yield reader.feed(chunk), reader.counts
-    yield reader.finish(), reader.counts
 
 
 def import_bytes(data: bytes, format: Format | None = None) -> tuple[list[Event], ImportCounts]:
