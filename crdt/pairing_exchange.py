@@ -10,7 +10,7 @@ import msgspec
 
 from crdt import keys
 from crdt import pairing_messages as messages
-from crdt.errors import AUTH_FAILED, PAIRING_CODE_WRONG, PAIRING_EXPIRED, OpenSeshError, PeerFault
+from crdt.errors import AUTH_FAILED, PAIRING_CODE_WRONG, PAIRING_DECLINED, PAIRING_EXPIRED, OpenSeshError, PeerFault
 from crdt.pairing_messages import Abort, Event, Failed, Part, Send, encode
 
 Entropy = Callable[[int], bytes]
@@ -21,9 +21,7 @@ REASONS: dict[str, Callable[[], OpenSeshError]] = {
     "version": lambda: AUTH_FAILED(
         "The two devices speak different versions of pairing.", next="Upgrade OpenSesh on the older one."
     ),
-    "declined": lambda: AUTH_FAILED(
-        "The person at the other device declined.", next="Run `opensesh pair` on it again if that was a mistake."
-    ),
+    "declined": PAIRING_DECLINED,
     "broken": lambda: AUTH_FAILED(
         "The pairing was altered on its way or broken off; nothing was handed over.",
         next="Run `opensesh pair` again on the first device for a new code.",

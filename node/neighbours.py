@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final
+from typing import Any
 
 from crdt import keys
 from crdt.errors import OpenSeshError, PeerFault
@@ -27,7 +27,6 @@ from node.transports.base import Transport, TransportClosed
 from node.transports.certificate import server_context
 from node.transports.lan import LanServer, LanTransport, dial, dial_pairing
 
-DIALLING: Final = 8  # peers dialled at once
 log = logging.getLogger(__name__)
 
 

@@ -6,7 +6,7 @@ A test holds the committed file against what this gives.
 import json
 import sys
 
-from crdt.errors import ErrorKind
+from crdt.errors import CATALOGUE, ErrorKind
 from node.api.operation import Operation, Parameter
 from node.api.operations import COMMON_ERRORS, OPERATIONS
 
@@ -88,5 +88,26 @@ def _errors(kinds: tuple[ErrorKind, ...]) -> str:
     return ", ".join(f"{kind.code} {kind.name} ({kind.status})" for kind in kinds)
 
 
+def error_document() -> str:
+    """`docs/errors.md`: every code with its cause and what to do."""
+    lines = [
+        "# Errors",
+        "",
+        "Written from `crdt/errors.py` by `python -m node.api.document errors`; change it there.",
+        "",
+        "Every error has a code that never changes its meaning, a cause, and the one next thing to do. The command",
+        'line prints them on stderr, with `--json` as one line `{"error": {code, name, message, next, details}}`, and',
+        "the API answers with the HTTP status given here.",
+        "Exit codes: 0 done, 1 failed, 2 not understood, 130 interrupted.",
+        "",
+        "| code | name | what happened | what to do | HTTP | exit |",
+        "|---|---|---|---|---|---|",
+    ]
+    for code, kind in sorted(CATALOGUE.items()):
+        cause, following = (text.replace("|", "\\|") for text in (kind.cause, kind.next))
+        lines.append(f"| {code} | {kind.name} | {cause} | {following} | {kind.status} | {kind.exit_code} |")
+    return "\n".join(lines) + "\n"
+
+
 if __name__ == "__main__":
-    sys.stdout.write(document())
+    sys.stdout.write(error_document() if sys.argv[1:] == ["errors"] else document())

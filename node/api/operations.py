@@ -486,7 +486,7 @@ _IDENTITY = (
         errors=(
             *(e.PAIRING_NO_VENUE, e.PAIRING_CODE_WRONG, e.PAIRING_EXPIRED, e.AUTH_FAILED),
             *(e.RELAY_UNREACHABLE, e.RELAY_REFUSED, e.DEVICE_REVOKED),
-            *(e.RECOVERY_CONFIRMED, e.RECOVERY_PHRASE_WRONG),
+            *(e.RECOVERY_CONFIRMED, e.RECOVERY_PHRASE_WRONG, e.PAIRING_DECLINED),
         ),
         stream=True,
         last=("pair.done",),

@@ -257,7 +257,7 @@ def test_a_declined_device_gets_nothing_and_learns_why() -> None:
     assert done.names("joiner") == ["CodeVerified", "Failed"]
     failed = done.told["joiner"][-1]
     assert isinstance(failed, Failed)
-    assert failed.error.kind.name == "AUTH_FAILED"
+    assert failed.error.kind.name == "PAIRING_DECLINED"
     assert "declined" in failed.error.message
 
 

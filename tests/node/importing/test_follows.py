@@ -112,7 +112,11 @@ async def test_what_is_read_and_how_far_are_stored_together_or_not_at_all(
     assert await here.store.checkpoint(f"follow/{path}") == before
     monkeypatch.setattr(here.store, "write", really_write)
     await shows(here, "one", "two")
-    assert await here.store.checkpoint(f"follow/{path}") != before
+
+    async def moved() -> bool:
+        return await here.store.checkpoint(f"follow/{path}") != before
+
+    await until(moved)
 
 
 async def test_a_deleted_thread_is_not_brought_back_by_what_its_session_goes_on_to_say(
