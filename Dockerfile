@@ -6,17 +6,19 @@ ARG PYTHON=3.13
 
 FROM python:${PYTHON}-slim AS build
 COPY requirements-relay.lock /
-RUN pip install --no-cache-dir --no-compile --require-hashes --only-binary=:all: --prefix=/install \
-    -r /requirements-relay.lock
+# An environment of its own is laid out alike whatever Python the base image brings.
+RUN python -m venv --without-pip /opt/relay \
+    && python -m pip --python /opt/relay/bin/python install --no-cache-dir --no-compile --require-hashes \
+    --only-binary=:all: -r /requirements-relay.lock
 
 FROM python:${PYTHON}-slim
-COPY --from=build /install /usr/local
+COPY --from=build /opt/relay /opt/relay
 COPY crdt/__init__.py crdt/errors.py crdt/ids.py crdt/keys.py crdt/wire.py /app/crdt/
 COPY relay /app/relay/
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin relay \
     && install -d -m 0700 -o relay -g relay /data
 WORKDIR /app
-ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENV PATH=/opt/relay/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 10001
 VOLUME /data
 EXPOSE 8765

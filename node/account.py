@@ -316,7 +316,7 @@ class Account:
         if room_seed:
             generation = _count(shared.get("room_generation"))
             affairs.rooms[self.thread] = Room(self.thread, keys.SigningKey.from_seed(room_seed), generation, "active")
-        _read_index(shared_values(replica, "index"), affairs)
+        _read_index(shared_values(replica, "index"), affairs, self.affairs.rooms)
         if self.device.id not in affairs.log.devices:
             # Not all has come yet: what we were given when we joined holds until it has.
             affairs.logins = {**self.affairs.logins, **affairs.logins}
@@ -384,7 +384,8 @@ class Account:
         self._set(confirmed)
 
 
-def _read_index(index: dict[str, object], affairs: Affairs) -> None:
+def _read_index(index: dict[str, object], affairs: Affairs, before: dict[ThreadId, Room]) -> None:
+    """The rooms in the index. A key pair that was made before is kept: making one costs 50 µs, and they are many."""
     for name, value in index.items():
         text, _, what = name.partition("/")
         seed = _secret(value) if what == "room" else None
@@ -397,7 +398,9 @@ def _read_index(index: dict[str, object], affairs: Affairs) -> None:
         generation = _count(index.get(f"{text}/generation"))
         state = index.get(f"{text}/state")
         known = state if isinstance(state, str) else "active"
-        affairs.rooms[thread] = Room(thread, keys.SigningKey.from_seed(seed), generation, known)
+        former = before.get(thread)
+        key = former.key if former and former.key.seed == seed else keys.SigningKey.from_seed(seed)
+        affairs.rooms[thread] = Room(thread, key, generation, known)
 
 
 def _numbered(values: dict[str, object], prefix: str) -> list[tuple[int, bytes]]:

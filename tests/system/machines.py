@@ -45,11 +45,12 @@ def room(tmp_path: Path) -> Iterator[Room]:
         yield Room(tmp_path, stack)
 
 
-def pair(shower: Device, joiner: Device, relay: Relay) -> None:
-    """Pair two devices by a spoken code over the relay."""
+def pair(shower: Device, joiner: Device, relay: Relay | str) -> None:
+    """Pair two devices by a spoken code over the relay, or the one at that address."""
+    url = relay if isinstance(relay, str) else relay.url
     showing = shower.stream("pair", "--yes")
     code = showing.until("pair.code")["code"]
-    joiner.run("pair", code, "--relay", relay.url)
+    joiner.run("pair", code, "--relay", url)
     showing.until("pair.done")
 
 
