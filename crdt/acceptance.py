@@ -2,7 +2,8 @@
 
 Order plays no part: each answer depends on the linked governance records, the envelope, what stands
 before it in its chain, and the tips that cuts name. An answer may turn from yes to no only when a
-governance record comes in; `renew` says so.
+governance record comes in; `renew` says so. It may turn from no to yes besides when a tip that a cut
+leaves comes in; `is_awaited` says so.
 """
 
 from crdt.chains import Chains, Link
@@ -22,11 +23,17 @@ class Acceptance:
         self._chains = chains
         self._closures: dict[tuple[bytes, ...], int] = {}
         self._rights: dict[tuple[bytes, int, LaneKind], bool] = {}
+        self._awaited: set[bytes] = set()  # tips that a cut leaves, by themselves or through others, not here yet
 
     def renew(self) -> None:
         """Fold the governance records anew; every chain has to be asked about again."""
         self.membership = fold(self._graph)
         self._rights.clear()
+        self._awaited.clear()
+
+    def is_awaited(self, link: Link) -> bool:
+        """Whether a link that just came in may show other links of its device's to be within a cut."""
+        return link.id in self._awaited
 
     def accepts(self, link: Link, before: int) -> int | None:
         """The closure of the link's heads if it counts, given its predecessor's closure (0 for an opener); else None.
@@ -72,7 +79,10 @@ class Acceptance:
         tips = list(limit.tips(*link.chain[:3]))
         visited: set[ChainKey] = set()
         while tips:
-            tip = self._chains.get(tips.pop())
+            identifier = tips.pop()
+            tip = self._chains.get(identifier)
+            if tip is None:
+                self._awaited.add(identifier)
             if tip is None or tip.chain[:3] != link.chain[:3]:
                 continue
             if tip.chain == link.chain and self._is_at_or_before(link, tip):

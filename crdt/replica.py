@@ -73,14 +73,15 @@ class Replica:
         self.chains = Chains()
         self.tips = Tips(author.device.id if author else None)
         self.lanes: dict[Lane, LaneDocument] = {}
-        self.stale = False  # something applied is no longer accepted: make a new replica from the stored frames
+        self.stale = False  # make a new replica, with a new session, from the stored frames: what is applied is no
+        # longer accepted, or this session can't go on
         self.quarantined: set[Lane] = set()
         self._acceptance = Acceptance(self.graph, self.chains)
         self._unopened: dict[bytes, bytes] = {}
         self._records: dict[bytes, tuple[Envelope, Record]] = {}  # governance records whose parents are missing
         self._own_records: dict[ChainKey, Envelope] = {}  # this device's newest in each of its governance chains
         self._applied: dict[ChainKey, list[tuple[Link, int]]] = {}  # links, each with the closure of its heads
-        self._awaited: dict[bytes, set[ChainKey]] = {}  # a missing link's id → chains whose next link names it
+        self._awaited: dict[bytes, dict[ChainKey, None]] = {}  # a missing link's id → chains whose next link names it
         self._named_ahead: set[bytes] = set()  # what somebody has seen and we haven't
         self._made_here: EnvelopeId | None = None
 
@@ -230,6 +231,9 @@ class Replica:
         if link.parent is (applied[-1][0] if applied else None):
             self._go_on(link.chain, receipt)
         self._named_ahead.discard(link.id)
+        if self._acceptance.is_awaited(link):
+            for chain in [each for each in self.chains.openers if each[:3] == link.chain[:3]]:
+                self._go_on(chain, receipt)
 
     def _go_on(self, chain: ChainKey, receipt: Receipt) -> None:
         """Apply whatever of a chain is accepted and stands next."""
@@ -278,7 +282,7 @@ class Replica:
         """Check and apply one accepted link. False if it has to wait, or is refused."""
         seen = self._required(link)
         if isinstance(seen, bytes):
-            self._awaited.setdefault(seen, set()).add(link.chain)
+            self._awaited.setdefault(seen, {})[link.chain] = None
             return False
         body, link.update = link.update or b"", None
         document = self.document(link.lane)
@@ -293,10 +297,20 @@ class Replica:
         if link.id != self._made_here:  # an own change is in the document already
             self._hand_over(document, body)
         self.tips.applied(link)
+        if self._is_behind(link):
+            self.stale = True
         self._hear(link, receipt)
         for chain in self._awaited.pop(link.id, ()):
             self._go_on(chain, receipt)
         return True
+
+    def _is_behind(self, link: Link) -> bool:
+        """Whether an earlier session of this device's came in (back from others, after an old backup) when the present
+        one had been opened without it. What is said there can't be changed in this session: begin another."""
+        author, header = self.author, link.header
+        if author is None or link.lane.kind not in SINGLE_WRITER or header.device != author.device.id:
+            return False
+        return header.session != author.session and (*link.chain[:3], bytes(author.session)) in self._applied
 
     def _hand_over(self, document: LaneDocument, body: bytes) -> None:
         try:

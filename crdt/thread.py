@@ -58,6 +58,8 @@ class Thread:
             if message is not None and message != before:
                 self._take(message, before)
                 found.append(Change(before, message))
+            elif message is None and before is not None:
+                self._drop(before)
         return found
 
     def _note(self, lane: Lane, events: list[Any]) -> None:
@@ -74,6 +76,17 @@ class Thread:
             insort(self._order, message.place)
         self._known[message.device, message.id] = message
         self._author.setdefault(message.id, message.device)
+
+    def _drop(self, message: Message) -> None:
+        """Its author took it back, or made of it what is no message."""
+        self._order.remove(message.place)
+        del self._known[message.device, message.id]
+        if self._author.get(message.id) == message.device:
+            others = (device for _, device, identifier in self._order if identifier == message.id)
+            if (other := next(others, None)) is None:
+                del self._author[message.id]
+            else:
+                self._author[message.id] = other
 
     def messages(self) -> list[Message]:
         """All messages in the order shown."""

@@ -1,0 +1,164 @@
+"""What was written in a simulation, by whom and knowing what; and so what has to be shown, and what must not be.
+
+Kept by the simulation beside the code under test, from what each action meant: a restriction keeps what its
+author had before their eyes, a right given again holds for sessions that began knowing it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from crdt.chains import Link
+from crdt.envelope import Header
+from crdt.ids import DeviceId, EnvelopeId
+from crdt.permissions import LaneKind, Role, may_write
+from crdt.records import Grant
+from crdt.replica import Commit, Replica
+from crdt.wire import frame_hash
+from tests.simulating.world import Violation
+
+
+@dataclass
+class Written:
+    """One honest change to a document. `name` is the message's id, or the key set in `shared`; "" for other changes."""
+
+    envelope: EnvelopeId
+    frame: bytes  # its hash
+    header: Header
+    identity: bytes
+    name: str
+    deletes: str  # the message's id that it takes back
+    before: EnvelopeId | None  # the change before it in its chain
+    knew: frozenset[bytes]  # grants that its session began with
+    acknowledged: bool = False
+    waived: bool = False  # the only disk that had it was put back to an old backup: it may be gone
+
+
+@dataclass
+class Bound:
+    """One restriction: of an identity to `cap`, or of one device to nothing. `kept` is what its author had seen."""
+
+    identity: bytes
+    device: bytes | None
+    cap: Role
+    kept: frozenset[bytes]
+
+    def concerns(self, written: Written) -> bool:
+        if self.device is not None:
+            return self.device == written.header.device
+        return self.identity == written.identity and not may_write(self.cap, LaneKind(written.header.kind))
+
+
+@dataclass
+class Ledger:
+    """All of it, for one thread."""
+
+    written: dict[bytes, Written] = field(default_factory=dict)  # by envelope
+    by_frame: dict[bytes, Written] = field(default_factory=dict)
+    bounds: dict[bytes, Bound] = field(default_factory=dict)  # by the record's envelope
+    grants: dict[bytes, tuple[bytes, frozenset[bytes]]] = field(default_factory=dict)  # record → identity, bounds known
+    forged: set[bytes] = field(default_factory=set)  # envelopes that must be refused
+
+    def changed(self, replica: Replica, commit: Commit, name: str, deletes: str) -> Written:
+        """Note a change to a document."""
+        envelope = commit.receipt.envelope
+        assert envelope is not None
+        assert replica.author is not None
+        header = envelope.header
+        before = self.written.get(header.previous)
+        knew = before.knew if before else frozenset(known for known in self.grants if known in replica.graph)
+        written = Written(
+            envelope.id,
+            frame_hash(commit.frame),
+            header,
+            replica.author.identity,
+            name,
+            deletes,
+            before.envelope if before else None,
+            knew,
+        )
+        self.written[envelope.id] = self.by_frame[written.frame] = written
+        return written
+
+    def applied_in(self, replica: Replica) -> frozenset[bytes]:
+        """The changes a replica shows."""
+        return frozenset(each for each in self.written if _is_applied(replica.chains.get(each)))
+
+    def governed(self, replica: Replica, commit: Commit, kept: frozenset[bytes]) -> None:
+        """Note what a governance record restricts or gives. `kept`: what its author saw just before."""
+        envelope = commit.receipt.envelope
+        assert envelope is not None
+        for limit in replica.membership.limits:
+            if limit.node.id == envelope.id:
+                self.bounds[envelope.id] = Bound(limit.identity, limit.device, limit.cap, kept)
+        node = replica.graph.get(envelope.id)
+        assert node is not None
+        for action in node.record.actions:
+            if isinstance(action, Grant):
+                known = frozenset(each for each in self.bounds if each in replica.graph)
+                self.grants[envelope.id] = (action.identity, known)
+
+    def is_cut(self, written: Written, counted: Iterable[bytes]) -> bool:
+        """Whether one of these restrictions takes the change back."""
+        for identifier in counted:
+            bound = self.bounds[identifier]
+            if (
+                bound.concerns(written)
+                and written.envelope not in bound.kept
+                and not self._is_lifted(written, identifier)
+            ):
+                return True
+        return False
+
+    def _is_lifted(self, written: Written, bound: bytes) -> bool:
+        if self.bounds[bound].device is not None:
+            return False
+        given = (self.grants[known] for known in written.knew)
+        return any(identity == written.identity and bound in knew for identity, knew in given)
+
+    def waive(self, lost: set[bytes]) -> None:
+        """These frames' only copies are gone, by no fault of the code."""
+        for frame in lost:
+            if written := self.by_frame.get(frame):
+                written.waived = True
+
+    def standing(self, frames: set[bytes], replica: Replica) -> list[Written]:
+        """The changes that count for whoever has these frames: whole chains, on what counts itself, not cut.
+
+        In `shared`, where one builds on others, what was built on something that is gone waits for it.
+        """
+        counted = {limit.node.id for limit in replica.membership.limits}
+        stands: dict[bytes, bool] = {}
+        for written in self.written.values():  # in the order of writing: what a change builds on comes before it
+            header = written.header
+            is_bound = header.kind == LaneKind.SHARED or not header.sequence
+            needed = [*((written.before,) if written.before else ()), *(header.seen if is_bound else ())]
+            stands[written.envelope] = (
+                written.frame in frames
+                and all(stands.get(each, False) for each in needed)
+                and not self.is_cut(written, counted)
+                and self._had_right(written, replica)
+            )
+        return [written for written in self.written.values() if stands[written.envelope]]
+
+    def _had_right(self, written: Written, replica: Replica) -> bool:
+        """Every change was made with a right its author saw; a grant may turn out void, its author being cut off."""
+        counted = {given.node.id for given in replica.membership.grants}
+        if all(grant in counted for grant in self.grants if grant in replica.graph):
+            return True
+        closure = replica.graph.closure(written.header.heads)
+        role = replica.membership.role_at(replica.membership.identity_of[DeviceId(written.header.device)], closure or 0)
+        return may_write(role, LaneKind(written.header.kind))
+
+    def check_nothing_cut_shows(self, replica: Replica, who: str) -> None:
+        """Nothing that a restriction known here takes back is shown here, nor anything forged."""
+        counted = {limit.node.id for limit in replica.membership.limits}
+        for envelope in self.applied_in(replica):
+            if self.is_cut(self.written[envelope], counted):
+                raise Violation("cut", f"{who} shows {self.written[envelope].name!r}, which was written after the cut")
+        for envelope in self.forged:
+            if _is_applied(replica.chains.get(envelope)):
+                raise Violation("forged", f"{who} shows an update in another's name")
+
+
+def _is_applied(link: Link | None) -> bool:
+    return link is not None and link.state == Link.APPLIED

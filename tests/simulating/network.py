@@ -1,0 +1,116 @@
+"""A simulated network, and a relay on it: messages are lost, doubled and overtaken; sides are cut off.
+
+The relay keeps a log of distinct frames, gives out what follows a cursor, and may be put back to an old
+backup of itself. It knows nothing of what it carries.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from crdt.wire import frame_hash
+from tests.simulating.disk import Mark
+from tests.simulating.world import MINUTE, SECOND, World
+
+RELAY = "relay"
+PAGE = 64  # frames in one message
+Handler = Callable[[str, object], None]  # (from, message)
+
+
+@dataclass(frozen=True)
+class Pull:
+    """To the relay: what follows this mark?"""
+
+    mark: Mark
+
+
+@dataclass(frozen=True)
+class Push:
+    """To the relay: keep these."""
+
+    frames: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Deliver:
+    """From the relay: what follows `after`, up to and including `upto`; `last` is its newest cursor."""
+
+    after: int
+    upto: int
+    last: int
+    frames: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Reset:
+    """From the relay: another frame stands at that cursor. Begin anew."""
+
+    mark: Mark
+
+
+@dataclass
+class Network:
+    """Who can be reached, and how badly."""
+
+    world: World
+    handlers: dict[str, Handler] = field(default_factory=dict)
+    away: dict[str, int] = field(default_factory=dict)  # name → cut off from all others until then
+    bad_until: int = 0  # until then most messages are lost or come late and twice
+    healed: bool = False
+
+    def is_reachable(self, name: str) -> bool:
+        return self.healed or self.away.get(name, 0) <= self.world.now
+
+    def send(self, source: str, to: str, message: object) -> None:
+        """Have it delivered once, twice or not at all, later."""
+        if not (self.is_reachable(source) and self.is_reachable(to)):
+            return
+        rng = self.world.rng
+        bad = not self.healed and self.world.now < self.bad_until
+        copies = 1 if self.healed else rng.choices((0, 1, 2), (50, 30, 20) if bad else (3, 94, 3))[0]
+        self.world.totals["messages lost"] += copies == 0
+        self.world.totals["messages doubled"] += copies == 2
+        for _ in range(copies):
+            self.world.after(rng.randint(5, 20 * SECOND if bad else 800), lambda: self._arrive(source, to, message))
+
+    def _arrive(self, source: str, to: str, message: object) -> None:
+        if self.is_reachable(source) and self.is_reachable(to):
+            self.handlers[to](source, message)
+
+    def part(self, name: str, minutes: int) -> None:
+        """Cut one off for a while."""
+        self.away[name] = self.world.now + minutes * MINUTE
+
+
+class Relay:
+    """Store and forward. `log[0]` has cursor 1."""
+
+    def __init__(self, network: Network) -> None:
+        self.log: list[bytes] = []
+        self.known: dict[bytes, int] = {}
+        self.backup: list[bytes] = []
+        self._network = network
+        network.handlers[RELAY] = self.receive
+
+    def receive(self, source: str, message: object) -> None:
+        """Answer one message of a device."""
+        if isinstance(message, Push):
+            for frame in message.frames:
+                if (frame_id := frame_hash(frame)) not in self.known:
+                    self.log.append(frame)
+                    self.known[frame_id] = len(self.log)
+        elif isinstance(message, Pull):
+            self._network.send(RELAY, source, self._answer(message.mark))
+
+    def _answer(self, mark: Mark) -> Deliver | Reset:
+        if mark.cursor and (mark.cursor > len(self.log) or frame_hash(self.log[mark.cursor - 1]) != mark.check):
+            return Reset(mark)
+        due = self.log[mark.cursor : mark.cursor + PAGE]
+        return Deliver(mark.cursor, mark.cursor + len(due), len(self.log), tuple(due))
+
+    def roll_back(self) -> None:
+        """Be restored from the last backup."""
+        self.log = list(self.backup)
+        self.known = {frame_hash(frame): at for at, frame in enumerate(self.log, 1)}
+
+    def back_up(self) -> None:
+        self.backup = list(self.log)

@@ -1,0 +1,192 @@
+"""One thread's life: who takes part, what befalls them, how all is made well again, and what must hold then."""
+
+from collections import Counter
+
+from crdt.content import messages
+from crdt.permissions import LaneKind
+from crdt.stewardship import Birth, found
+from crdt.thread import shared_values
+from tests.crdt.people import Person
+from tests.simulating.actions import Actions
+from tests.simulating.device import Device
+from tests.simulating.ledger import Ledger, Written
+from tests.simulating.network import Network, Relay
+from tests.simulating.planted import Planted
+from tests.simulating.state import differing, spelled, state
+from tests.simulating.world import HOUR, MINUTE, SECOND, Violation, World
+
+ACTIONS_AN_HOUR = 58
+CAST = ("Ana", "Ben", "Cleo")
+KEYS = ("laptop", "phone", "tablet")
+COUNTS_FROM = {"commits": 30, "faults": 3}  # in one device's hour
+HEALING_ROUNDS = 60
+
+
+class Scenario:
+    """See the file. Everything follows from the world's seed."""
+
+    def __init__(self, world: World, planted: Planted) -> None:
+        self.world = world
+        self.network = Network(world)
+        self.relay = Relay(self.network)
+        self.ledger = Ledger()
+        self.hours = world.rng.choice((1, 1, 2))
+        self.commits: Counter[tuple[str, int]] = Counter()
+        self.faults: Counter[tuple[str, int]] = Counter()
+        people = [Person(name) for name in CAST[: world.rng.randint(1, 3)]]
+        self.devices: list[Device] = []
+        for person in people:
+            for key in KEYS[: world.rng.randint(2 if len(people) == 1 else 1, 3 if len(people) < 3 else 2)]:
+                if key != "laptop":
+                    person.add(key)
+                self.devices.append(Device(world, self.network, self.ledger, person, key, planted))
+        for device in self.devices:
+            device.peers = [other for other in self.devices if other is not device]
+            device.skew_ms = world.rng.choice((0, 0, 200, -5 * MINUTE, 7 * MINUTE, HOUR))
+        self.actions = Actions(world, self.ledger, people, self.devices, self._committed)
+
+    def live(self) -> None:
+        """From the thread's birth to its last check. Raises `Violation`."""
+        self._found()
+        self._plan()
+        self.world.run(self.hours * HOUR)
+        self._heal()
+        self._check_the_end()
+        self._add_up()
+
+    def _found(self) -> None:
+        first, owner = self.devices[0], self.actions.people[0]
+        birth = Birth("thread", bytes(32), (), owner.entries, [owner.identity_key.public], 0, bytes(32))
+        replica, commit = found(owner.author("laptop"), [owner.identity_key], birth)
+        first.founded(replica, commit)
+        for device in self.devices[1:]:
+            device.thread = first.thread
+            device.start()
+        for person in self.actions.people[1:]:
+            self.actions.welcome(first, person)
+
+    # ---- what is going to happen
+
+    def _plan(self) -> None:
+        rng, end = self.world.rng, self.hours * HOUR
+        for device in self.devices:
+            for _ in range(ACTIONS_AN_HOUR * self.hours):
+                self.world.after(rng.randrange(end), lambda of=device: self.actions.step(of))  # type: ignore[misc]
+            for at in range(rng.randrange(30) * SECOND, end, 40 * SECOND):
+                self.world.after(at, device.tick)
+            for hour in range(self.hours):
+                for _ in range(rng.randint(3, 6)):
+                    at = hour * HOUR + rng.randrange(HOUR)
+                    self.world.after(at, lambda of=device: self._befall(of))  # type: ignore[misc]
+                for _ in range(3):
+                    self.world.after(hour * HOUR + rng.randrange(HOUR), lambda of=device: of.check(self.relay))  # type: ignore[misc]
+                    self.world.after(hour * HOUR + rng.randrange(HOUR), lambda of=device: _back_up(of))  # type: ignore[misc]
+        for _ in range(2 * self.hours):
+            self.world.after(rng.randrange(end), self.relay.back_up)
+        if rng.random() < 0.5:
+            self.world.after(rng.randrange(end), self._roll_back)
+
+    def _befall(self, device: Device) -> None:
+        rng = self.world.rng
+        fault = rng.choices(("crash", "put back", "cut off", "clock jumps", "bad network"), (35, 10, 30, 15, 10))[0]
+        if not device.is_up and fault in ("crash", "put back"):
+            fault = "cut off"
+        match fault:
+            case "crash":
+                device.crash()
+            case "put back":
+                device.put_back(self.relay)
+            case "cut off":
+                self.network.part(device.name, rng.choice((1, 3, 10, 25)))
+            case "clock jumps":
+                device.skew_ms += rng.choice((-HOUR, -MINUTE, MINUTE, 20 * MINUTE))
+            case _:
+                self.network.bad_until = self.world.now + 5 * MINUTE
+        self.world.note(f"{fault} {device.name}")
+        self.world.totals[f"fault {fault}"] += 1
+        self.faults[device.name, self.world.now // HOUR] += 1
+
+    def _roll_back(self) -> None:
+        before = set(self.relay.known)
+        self.relay.roll_back()
+        kept = set(self.relay.known).union(*(device.disk.safe for device in self.devices if not device.deaf))
+        self.ledger.waive(before - kept)
+        self.world.totals["relay put back"] += 1
+
+    def _committed(self, device: Device) -> None:
+        self.commits[device.name, self.world.now // HOUR] += 1
+
+    # ---- the end
+
+    def _heal(self) -> None:
+        """Everything on, everybody reachable; until all have the same frames and nothing is left to do."""
+        self.network.healed = True
+        for _ in range(HEALING_ROUNDS):
+            for device in self.devices:
+                device._come_back()
+                device.tick()
+            self.world.run(self.world.now + MINUTE)
+            if self._is_level() and not any(self.actions.keep_house(d) for d in self.devices if not d.deaf):
+                return
+        raise Violation("healing", f"not all have the same frames after {HEALING_ROUNDS} minutes")
+
+    def _is_level(self) -> bool:
+        return all(
+            set(device.disk.safe) == set(self.relay.known) and not device.disk.unsynced
+            for device in self.devices
+            if not device.deaf
+        )
+
+    def _check_the_end(self) -> None:
+        by = self.devices[0].replica
+        readers = [device for device in self.devices if not device.deaf and device.may_read(by)]
+        standing = self.ledger.standing(set(self.relay.known), by)
+        self._check_acknowledged(standing)
+        expected = state(by)
+        for device in readers:
+            device.check(self.relay)
+            if parts := differing(expected, state(device.replica)):
+                raise Violation("P2", f"{device.name} has the same frames as the laptop and differs in {parts}")
+            self._check_shown(device, standing)
+        self.world.note("end", spelled(expected).encode())
+
+    def _check_acknowledged(self, standing: list[Written]) -> None:
+        """Nothing that was acknowledged is gone but what only an old backup could have kept."""
+        deaf = {device.id for device in self.devices if device.deaf}
+        for written in self.ledger.written.values():
+            is_gone = written.frame not in self.relay.known and written.header.device not in deaf
+            if written.acknowledged and not written.waived and is_gone:
+                raise Violation("acknowledged", f"{written.name!r} is nowhere anymore")
+        self.world.totals["changes standing"] += len(standing)
+
+    def _check_shown(self, device: Device, standing: list[Written]) -> None:
+        taken_back = {written.deletes for written in standing if written.deletes}
+        for kind, shown in (
+            (LaneKind.TIMELINE, self._messages(device)),
+            (LaneKind.SHARED, {name for name in shared_values(device.replica, "meta") if name != "title"}),
+        ):
+            wanted = {w.name for w in standing if w.name and w.header.kind == kind} - taken_back
+            if wanted != shown:
+                lost, extra = sorted(wanted - shown), sorted(shown - wanted)
+                raise Violation("shown", f"{device.name} lacks {lost} and shows {extra} in {kind.name.lower()}")
+            self.world.totals["names compared"] += len(wanted)
+
+    def _messages(self, device: Device) -> set[str]:
+        lanes = [each for each in device.replica.lanes.items() if each[0].kind is LaneKind.TIMELINE]
+        return {name for _, document in lanes for name in messages(document.doc)}
+
+    def _add_up(self) -> None:
+        totals = self.world.totals
+        totals["commits"] += sum(self.commits.values())
+        totals["faults"] += sum(self.faults.values())
+        totals["frames"] += len(self.relay.log)
+        for device in self.devices:
+            for hour in range(self.hours):
+                place = device.name, hour
+                enough = self.commits[place] >= COUNTS_FROM["commits"] and self.faults[place] >= COUNTS_FROM["faults"]
+                totals["node-hours that count" if enough else "node-hours that don't"] += 1
+
+
+def _back_up(device: Device) -> None:
+    if device.is_up:
+        device.backup = device.disk.backup()

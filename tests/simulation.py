@@ -1,0 +1,64 @@
+"""Whole threads lived through in simulation: seeded people, devices, clocks, disks, network and relay.
+
+`python -m tests.simulation SEED` runs one seed again, exactly; `--hours N` runs seeds from SEED on until so
+many node-hours count, and prints totals. A node-hour is one device's simulated hour; it counts only
+with at least 30 commits of that device and 3 faults that befell it.
+"""
+
+import argparse
+import sys
+from collections import Counter
+
+from tests.simulating.planted import Planted, in_place
+from tests.simulating.scenario import Scenario
+from tests.simulating.world import Violation, World, seeded_wraps
+
+NO_FAULT = Planted()
+
+
+def run(seed: int, planted: Planted = NO_FAULT) -> World:
+    """Live through one seed. Raises `Violation`, which says how to see it again."""
+    world = World(seed)
+    try:
+        with seeded_wraps(seed), in_place(planted):
+            Scenario(world, planted).live()
+    except Exception as error:
+        error.add_note(f"at minute {world.now / 60000:.1f}; again: python -m tests.simulation {seed}")
+        if isinstance(error, Violation):
+            raise
+        violation = Violation("raised", f"{type(error).__name__}: {error}")
+        violation.add_note(f"again: python -m tests.simulation {seed}")
+        raise violation from error
+    return world
+
+
+def run_hours(first_seed: int, node_hours: int) -> Counter[str]:
+    """Live through seeds until so many node-hours count. Returns the totals of all of them."""
+    totals: Counter[str] = Counter()
+    seed = first_seed
+    while totals["node-hours that count"] < node_hours:
+        totals += run(seed).totals
+        totals["seeds"] += 1
+        seed += 1
+    return totals
+
+
+def main(argv: list[str]) -> int:
+    """One seed with its history's hash, or many with their totals."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("seed", type=int)
+    parser.add_argument("--hours", type=int, default=0, metavar="N", help="go on until N node-hours count")
+    given = parser.parse_args(argv)
+    if given.hours:
+        totals = run_hours(given.seed, given.hours)
+    else:
+        world = run(given.seed)
+        totals = world.totals
+        sys.stdout.write(f"history {world.history}\n")
+    for name, count in sorted(totals.items()):
+        sys.stdout.write(f"{count:>9,}  {name}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
