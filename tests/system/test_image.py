@@ -107,8 +107,9 @@ def test_the_image_is_small_and_unprivileged_and_two_devices_sync_through_it(
     data = room.folder / "relay-data"
     data.mkdir()
     os.chown(data, 10001, 10001)
-    words = ["run", "--volume", f"{data}:/data", container, "--", "python", "-m", "relay", "--host", "127.0.0.1"]
-    serving = builder.start(*words, "--port", "0", "--data", "/data")
+    # Not /data: buildah mounts a volume of its own there, before ours or after.
+    words = ["run", "--volume", f"{data}:/kept", container, "--", "python", "-m", "relay", "--host", "127.0.0.1"]
+    serving = builder.start(*words, "--port", "0", "--data", "/kept")
     try:
         assert serving.stdout is not None
         url = serving.stdout.readline().removeprefix("listening on ").strip()
