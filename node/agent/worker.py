@@ -36,6 +36,7 @@ ENVIRONMENT = {
     "REPEATED_STREAMING_CHUNK_LIMIT": "5000",
 }
 MESSAGE_CHARS = 2_000  # of a provider's error message
+CAUSES = 10  # of an exception that are looked at
 PIECE_CHARS = 64 * 1024  # keeps a frame within its bound, whatever a provider calls a chunk
 WRITE_HIGH_BYTES = 1024 * 1024
 
@@ -175,29 +176,32 @@ def describe(request: pipe.Complete, error: Exception) -> pipe.Failed:
     error = getattr(error, "original_exception", None) or error
     raw = str(getattr(error, "message", None) or error) or type(error).__name__
     message = redact(_LITELLM_PREFIX.sub("", raw).strip() or raw, request.secret.values())[:MESSAGE_CHARS]
-    name = type(error).__name__
-    cause = error.__cause__ or error.__context__
-    if "Timeout" in name:
+    names = [type(each).__name__ for each in _chain(error)]
+    if "Timeout" in names[0]:
         return pipe.Failed(request.id, "timeout", message)
     # litellm gives 500 to failures that had no status: believe one only when a response came with it.
     status = _status_of(error)
     if status is not None:
         return pipe.Failed(request.id, "status", message, status)
-    if "Connection" in name or "Connect" in type(cause).__name__:
+    if any("Connect" in name for name in names):
         return pipe.Failed(request.id, "network", message)
     return pipe.Failed(request.id, "broken", message)
 
 
 def _status_of(error: BaseException) -> int | None:
     """The status of the response behind an exception, walking down its causes; None if there was none."""
-    seen: BaseException | None = error
-    for _ in range(8):
-        if seen is None:
-            return None
-        if type(seen).__module__.startswith("openai") and type(getattr(seen, "status_code", None)) is int:
-            return int(seen.status_code)  # type: ignore[attr-defined]
-        seen = seen.__cause__ or seen.__context__
+    for each in _chain(error):
+        if type(each).__module__.startswith("openai") and type(getattr(each, "status_code", None)) is int:
+            return int(each.status_code)  # type: ignore[attr-defined]
     return None
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """An exception and its causes, the outermost first."""
+    chain = [error]
+    while len(chain) < CAUSES and (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(cause)
+    return chain
 
 
 class Sender:
