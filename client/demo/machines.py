@@ -117,18 +117,23 @@ class Stream:
 
 
 class Relay:
-    """A relay on a free port of this machine; stopped and started again, it keeps its port and its data."""
+    """A relay on a free port, started through `prefix` if given.
 
-    def __init__(self, folder: Path) -> None:
+    Stopped and started again, it keeps its port and its data.
+    """
+
+    def __init__(self, folder: Path, host: str = "127.0.0.1", prefix: tuple[str, ...] = ()) -> None:
         self.data = folder / "relay"
         self.data.mkdir(mode=0o700)
         self.url = ""
+        self._host, self._prefix = host, prefix
         self.start()
 
     def start(self) -> None:
         """Start it. Raises DEMO_FAILED if it doesn't come up."""
         port = self.url.rpartition(":")[2] or "0"
-        command = [*_FRONT_DOOR, "relay", "serve", "--host", "127.0.0.1", "--port", port, "--data", str(self.data)]
+        options = ["--host", self._host, "--port", port, "--data", str(self.data)]
+        command = [*self._prefix, *_FRONT_DOOR, "relay", "serve", *options]
         self._process = subprocess.Popen(
             command,
             env=environment(self.data),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from client.demo.machines import Device
+from client.demo.machines import Device, Relay
 from tests.system.machines import texts
 
 CANARY = "canary-on-the-wire"
@@ -27,11 +27,11 @@ class Housed(Device):
 
     def __init__(self, name: str, folder: Path, space: str) -> None:
         super().__init__(name, folder)
-        self._space = space
+        self.space = space
         self.environment["OPENSESH_LAN"] = "1"
 
     def command(self, *words: str) -> list[str]:
-        return ["ip", "netns", "exec", self._space, *super().command(*words)]
+        return ["ip", "netns", "exec", self.space, *super().command(*words)]
 
 
 def ip(*words: str) -> None:
@@ -107,6 +107,32 @@ def test_two_devices_on_one_network_pair_and_sync_without_any_relay(cable: tuple
     desktop.run("say", thread, "and back")
     assert watching.until("message.added")["message"]["text"] == "and back"
     assert texts(laptop, thread) == texts(desktop, thread) == [CANARY, "and back"]
+    with ExitStack() as stack:
+        _then_over_a_relay_too(laptop, desktop, thread, stack)
     assert b"_opensesh" in bytes(ear.heard), "the ear hears nothing"
     for word in (CANARY, TITLE, "and back", "laptop", "desktop"):
         assert word.encode() not in bytes(ear.heard), f"{word!r} passed readably"
+
+
+def _then_over_a_relay_too(laptop: Housed, desktop: Housed, thread: str, stack: ExitStack) -> None:
+    """The relay alone, with the local network off; then both at once, and nothing comes twice."""
+    host = HOSTS["laptop"]
+    relay = Relay(laptop.home.parent, host, ("ip", "netns", "exec", laptop.space))
+    stack.callback(relay.stop)
+    laptop.run("sync", "connect", relay.url)
+    for device in (laptop, desktop, laptop):
+        device.run("sync", "wait", "--incoming")
+    for lan in ("0", "1"):
+        for device in (laptop, desktop):
+            device.run("node", "stop")
+            device.environment["OPENSESH_LAN"] = lan
+            device.run("node", "start")
+        for number in range(5):
+            laptop.run("say", thread, f"{CANARY} laptop {lan} {number}")
+            desktop.run("say", thread, f"{CANARY} desktop {lan} {number}")
+        for device in (laptop, desktop, laptop, desktop):
+            device.run("sync", "wait", "--incoming")
+        assert desktop.run("sync", "status")["relays"][0]["state"] == "connected"
+    shown = texts(laptop, thread)
+    assert shown == texts(desktop, thread) and len(shown) == len(set(shown)) == 22
+    assert not [name for name, data in relay.files() if CANARY.encode() in data or TITLE.encode() in data]
