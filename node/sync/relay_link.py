@@ -16,7 +16,8 @@ from typing import Final
 from crdt import errors, wire
 from crdt.errors import OpenSeshError
 from crdt.ids import ThreadId
-from node.account import Account, Room
+from node.account import Account
+from node.affairs import Room
 from node.store import Batch, RoomProgress
 from node.sync.backoff import Backoff
 from node.threads import Threads
