@@ -369,7 +369,9 @@ async def test_a_slow_reader_costs_a_cursor_and_no_queue_and_is_closed(tmp_path:
             behind = hub.rooms[room.public].subscriptions[stuck.number]
             assert behind.cursor < 1200 and behind.is_due
             assert hub._tails_bytes <= 200_000
-            assert stuck._outbox_bytes == 0 and stuck._transport.get_write_buffer_size() < 300_000
+            assert (
+                stuck._outbox_bytes == 0 and stuck._transport.get_write_buffer_size() < 1_000_000
+            )  # of 12 MB that were sent
             now = time.monotonic()
             relay.relay.tick(now)
             relay.relay.tick(now + limits.stall_s - 1)
