@@ -62,17 +62,24 @@ class Acceptance:
             self._rights[asked] = role is not None and may_write(role, LaneKind(header.kind))
         return self._rights[asked]
 
+    def is_ended(self, link: Link) -> bool:
+        """Whether a restriction ends the session of an accepted link: nothing after it counts, whatever is granted."""
+        return bool(self._cuts_over(link))
+
     def _is_within_cuts(self, link: Link) -> bool:
+        return all(self._is_kept(link, limit) for limit in self._cuts_over(link))
+
+    def _cuts_over(self, link: Link) -> list[Limit]:
+        """The restrictions that concern a link, and that nothing its session knew when it opened lifts."""
         kind, _scope, device, _ = link.chain
         identity = self.membership.identity_of[DeviceId(device)]
         concerned = [limit for limit in self.membership.limits if limit.concerns(identity, device, LaneKind(kind))]
         if not concerned:
-            return True
+            return []
         opener_closure = self._closure(link.opener.header.heads) or 0
-        return all(
-            self.membership.is_exempt(limit, IdentityId(identity), opener_closure) or self._is_kept(link, limit)
-            for limit in concerned
-        )
+        return [
+            limit for limit in concerned if not self.membership.is_exempt(limit, IdentityId(identity), opener_closure)
+        ]
 
     def _is_kept(self, link: Link, limit: Limit) -> bool:
         """Whether the link is at or before a tip that the restriction leaves, through chains and openers' `seen`."""

@@ -22,7 +22,7 @@ from crdt.envelope import MAX_HEADS, VERSION, ChainKey, Envelope, Header, open_b
 from crdt.epochs import Epoch, Keyring
 from crdt.errors import PeerFault
 from crdt.governance import Graph, Node
-from crdt.ids import EnvelopeId, ThreadId
+from crdt.ids import EnvelopeId, EpochId, ThreadId
 from crdt.lane import LaneDocument, Quarantined, client_id
 from crdt.membership import Membership
 from crdt.permissions import GOVERNANCE, SINGLE_WRITER, Lane, LaneKind, Role, lane_of, may_write
@@ -76,6 +76,7 @@ class Replica:
         self.stale = False  # make a new replica, with a new session, from the stored frames: what is applied is no
         # longer accepted, or this session can't go on
         self.quarantined: set[Lane] = set()
+        self.epochs_used: dict[EpochId, None] = {}  # under which something here is sealed, counted or not
         self._acceptance = Acceptance(self.graph, self.chains)
         self._unopened: dict[bytes, bytes] = {}
         self._records: dict[bytes, tuple[Envelope, Record]] = {}  # governance records whose parents are missing
@@ -178,6 +179,7 @@ class Replica:
         if epoch is None:
             raise PeerFault("wrong epoch")
         plaintext = open_body(envelope, epoch.body_key)
+        self.epochs_used[epoch.id] = None
         if envelope.header.kind in GOVERNANCE:
             self._admit_record(envelope, decode_record(plaintext), receipt)
             return
@@ -218,6 +220,17 @@ class Replica:
         receipt.governed = True
         for chain in list(self.chains.openers):
             self._decide_again(chain, receipt)
+        if self._is_own_session_ended():
+            self.stale = True
+
+    def _is_own_session_ended(self) -> bool:
+        """Whether a restriction ended what this session has begun: with a right given again it needs another one."""
+        if self.author is None or self.membership.is_revoked(self.author.device.id):
+            return False
+        own = (bytes(self.author.device.id), bytes(self.author.session))
+        return any(
+            self._acceptance.is_ended(applied[-1][0]) for chain, applied in self._applied.items() if chain[2:] == own
+        )
 
     # ---- deciding
 

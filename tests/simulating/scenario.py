@@ -126,7 +126,7 @@ class Scenario:
                 device._come_back()
                 device.tick()
             self.world.run(self.world.now + MINUTE)
-            if self._is_level() and not any(self.actions.keep_house(d) for d in self.devices if not d.deaf):
+            if self._is_level() and not any(self.actions.tidy(d) for d in self.devices if not d.deaf):
                 return
         raise Violation("healing", f"not all have the same frames after {HEALING_ROUNDS} minutes")
 
