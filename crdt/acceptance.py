@@ -2,11 +2,12 @@
 
 Order plays no part: each answer depends on the linked governance records, the envelope, what stands
 before it in its chain, and the tips that cuts name. An answer may turn from yes to no only when a
-governance record comes in; `renew` says so. It may turn from no to yes besides when a tip that a cut
-leaves comes in; `is_awaited` says so.
+governance record comes in (`renew`), and from no to yes also when a tip that a cut names comes in (`arrived`).
 """
 
-from crdt.chains import Chains, Link
+from collections.abc import Iterable
+
+from crdt.chains import Chains, Link, Place
 from crdt.envelope import ChainKey
 from crdt.governance import Graph
 from crdt.ids import DeviceId, IdentityId
@@ -18,22 +19,36 @@ class Acceptance:
     """The verdicts over one thread's content, for the membership as it is."""
 
     def __init__(self, graph: Graph, chains: Chains) -> None:
-        self.membership = Membership()
         self._graph = graph
         self._chains = chains
+        self._membership = Membership()
+        self._outdated = False
         self._closures: dict[tuple[bytes, ...], int] = {}
         self._rights: dict[tuple[bytes, int, LaneKind], bool] = {}
-        self._awaited: set[bytes] = set()  # tips that a cut leaves, by themselves or through others, not here yet
+        self._kept: dict[Place, list[tuple[Limit, Kept]]] = {}
+        self._binding: dict[bytes, list[Kept]] = {}  # opener → what the restrictions that bind its session leave
+
+    @property
+    def membership(self) -> Membership:
+        """Who may do what. Folded when it is asked for: many records may have come in since."""
+        if self._outdated:
+            self._membership, self._outdated = fold(self._graph), False
+        return self._membership
 
     def renew(self) -> None:
-        """Fold the governance records anew; every chain has to be asked about again."""
-        self.membership = fold(self._graph)
+        """A governance record has joined the graph: every chain has to be asked about again."""
+        self._outdated = True
         self._rights.clear()
-        self._awaited.clear()
+        self._kept.clear()
+        self._binding.clear()
 
-    def is_awaited(self, link: Link) -> bool:
-        """Whether a link that just came in may show other links of its device's to be within a cut."""
-        return link.id in self._awaited
+    def arrived(self, link: Link) -> set[ChainKey]:
+        """A link has joined its chain. If cuts leave it standing, the chains that stand with it."""
+        reached: set[ChainKey] = set()
+        for _, kept in self._kept.get(link.place, ()):
+            if link.id in kept.missing:
+                reached |= kept.extend([link.id])
+        return reached
 
     def accepts(self, link: Link, before: int) -> int | None:
         """The closure of the link's heads if it counts, given its predecessor's closure (0 for an opener); else None.
@@ -43,7 +58,15 @@ class Acceptance:
         closure = self._closure(link.header.heads)
         if closure is None or before & ~closure or not self._may(link, closure):
             return None
-        return closure if self._is_within_cuts(link) else None
+        return closure if all(kept.holds(link) for kept in self._binding_on(link)) else None
+
+    def is_ended(self, link: Link) -> bool:
+        """Whether a restriction ends the session of an accepted link: nothing after it counts, whatever is granted."""
+        return bool(self._binding_on(link))
+
+    def author_of(self, link: Link) -> IdentityId | None:
+        """Whose device wrote the link, by all records."""
+        return self.membership.identity_of.get(DeviceId(link.header.device))
 
     def _closure(self, heads: tuple[bytes, ...]) -> int | None:
         known = self._closures.get(heads)
@@ -62,47 +85,78 @@ class Acceptance:
             self._rights[asked] = role is not None and may_write(role, LaneKind(header.kind))
         return self._rights[asked]
 
-    def is_ended(self, link: Link) -> bool:
-        """Whether a restriction ends the session of an accepted link: nothing after it counts, whatever is granted."""
-        return bool(self._cuts_over(link))
+    def _binding_on(self, link: Link) -> "list[Kept]":
+        """What is left by each restriction that the link's session has to keep to."""
+        opener = link.opener
+        binding = self._binding.get(opener.id)
+        if binding is None:
+            concerned = self._kept_in(link.place)
+            closure = self._closure(opener.header.heads) or 0 if concerned else 0
+            binding = self._binding[opener.id] = [
+                kept for limit, kept in concerned if not self.membership.is_exempt(limit, limit.identity, closure)
+            ]
+        return binding
 
-    def _is_within_cuts(self, link: Link) -> bool:
-        return all(self._is_kept(link, limit) for limit in self._cuts_over(link))
+    def _kept_in(self, place: Place) -> "list[tuple[Limit, Kept]]":
+        found = self._kept.get(place)
+        if found is None:
+            kind, _, device = place
+            identity = self.membership.identity_of[DeviceId(device)]
+            limits = self.membership.limits_on(identity, device, LaneKind(kind))
+            found = self._kept[place] = [(limit, Kept(self._chains, place, limit.tips(*place))) for limit in limits]
+        return found
 
-    def _cuts_over(self, link: Link) -> list[Limit]:
-        """The restrictions that concern a link, and that nothing its session knew when it opened lifts."""
-        kind, _scope, device, _ = link.chain
-        identity = self.membership.identity_of[DeviceId(device)]
-        concerned = [limit for limit in self.membership.limits if limit.concerns(identity, device, LaneKind(kind))]
-        if not concerned:
-            return []
-        opener_closure = self._closure(link.opener.header.heads) or 0
-        return [
-            limit for limit in concerned if not self.membership.is_exempt(limit, IdentityId(identity), opener_closure)
-        ]
 
-    def _is_kept(self, link: Link, limit: Limit) -> bool:
-        """Whether the link is at or before a tip that the restriction leaves, through chains and openers' `seen`."""
-        tips = list(limit.tips(*link.chain[:3]))
-        visited: set[ChainKey] = set()
-        while tips:
-            identifier = tips.pop()
+class Kept:
+    """What one restriction leaves of a device in a lane: the named tips and all before them.
+
+    "Before" goes through chains, and from a session to those that its opener names. Each session is walked
+    to once, so that the sessions of years cost no more than one look at each.
+    """
+
+    def __init__(self, chains: Chains, place: Place, tips: Iterable[bytes]) -> None:
+        self.missing: set[bytes] = set()  # named, and not here yet
+        self._chains = chains
+        self._place = place
+        self._tips: dict[ChainKey, list[Link]] = {}
+        self._openers: set[bytes] = set()
+        self._pasts: dict[bytes, set[bytes]] = {}
+        self.extend(tips)
+
+    def extend(self, tips: Iterable[bytes]) -> set[ChainKey]:
+        """Walk back from these tips. Returns the chains that were reached."""
+        reached: set[ChainKey] = set()
+        todo = list(tips)
+        while todo:
+            identifier = todo.pop()
             tip = self._chains.get(identifier)
             if tip is None:
-                self._awaited.add(identifier)
-            if tip is None or tip.chain[:3] != link.chain[:3]:
+                self.missing.add(identifier)
                 continue
-            if tip.chain == link.chain and self._is_at_or_before(link, tip):
-                return True
-            if tip.chain not in visited:
-                visited.add(tip.chain)
-                tips += tip.opener.header.seen
-        return False
+            self.missing.discard(identifier)
+            if tip.place != self._place:
+                continue
+            self._tips.setdefault(tip.chain, []).append(tip)
+            reached.add(tip.chain)
+            if tip.opener.id not in self._openers:
+                self._openers.add(tip.opener.id)
+                todo += tip.opener.header.seen
+        return reached
 
-    def _is_at_or_before(self, link: Link, tip: Link) -> bool:
+    def holds(self, link: Link) -> bool:
+        """Whether the link is one of the tips, or before one."""
+        tips = self._tips.get(link.chain, ())
         if link.chain not in self._chains.forked:
-            return link.header.sequence <= tip.header.sequence
-        at: Link | None = tip
-        while at is not None and at is not link:
-            at = at.parent
-        return at is link
+            return any(link.header.sequence <= tip.header.sequence for tip in tips)
+        return any(link.id in self._past(tip) for tip in tips)
+
+    def _past(self, tip: Link) -> set[bytes]:
+        """A tip and what is before it in its chain, for chains of which the number alone does not tell."""
+        past = self._pasts.get(tip.id)
+        if past is None:
+            past = self._pasts[tip.id] = set()
+            at: Link | None = tip
+            while at is not None:
+                past.add(at.id)
+                at = at.parent
+        return past

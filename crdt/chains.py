@@ -1,25 +1,27 @@
 """The content envelopes of a thread, each linked to the one before it, whether accepted or not.
 
 Envelopes of one device, lane and session form a chain, normally a plain one. A device that says two
-different things at one position makes it fork; what is kept then is the common prefix, and beyond it
-the one branch that another device is known to have seen, so that a second branch signed months later
-erases nothing.
+different things at one position makes it fork: see `forks`.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from crdt.envelope import ChainKey, Envelope, Header
 from crdt.ids import EnvelopeId
 from crdt.permissions import Lane
 
-MAX_WAITING = 20_000  # envelopes held back for a missing predecessor; beyond, the oldest are dropped and fetched again
+MAX_WAITING: Final = 20_000  # envelopes held back for a missing predecessor; beyond, the oldest are dropped
+MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
+
+Place = tuple[int, bytes, bytes]  # kind, scope, device: where sessions follow one another
 
 
 class Link:
     """One content envelope in its chain. `update` is its plaintext until it has been applied."""
 
-    __slots__ = ("base", "children", "clock", "header", "id", "opener", "parent", "refused", "state", "update")
+    __slots__ = ("base", "children", "clock", "header", "id", "opener", "parent", "state", "update")
 
     WAITING, APPLIED, REFUSED = range(3)
 
@@ -31,7 +33,6 @@ class Link:
         self.opener: Link = parent.opener if parent else self
         self.children: list[Link] = []
         self.state = Link.WAITING
-        self.refused: str | None = None  # why, if it was
         self.base: Mapping[int, int] = {}  # clocks of other clients that this envelope's author had applied
         self.clock = 0  # of its own client, after it
 
@@ -43,6 +44,10 @@ class Link:
     def chain(self) -> ChainKey:
         return self.header.chain
 
+    @property
+    def place(self) -> Place:
+        return self.header.chain[:3]
+
 
 class Chains:
     """All content envelopes whose chain is here from its beginning, and those that wait for it."""
@@ -52,10 +57,14 @@ class Chains:
         self.forked: set[ChainKey] = set()  # chains whose device said two things at one position
         self._by_id: dict[bytes, Link] = {}
         self._waiting: OrderedDict[bytes, tuple[Envelope, bytes]] = OrderedDict()
+        self._waiting_bytes = 0
         self._after: dict[bytes, list[bytes]] = {}  # missing predecessor → the envelopes that wait for it
 
     def __len__(self) -> int:
         return len(self._by_id)
+
+    def __iter__(self) -> Iterator[Link]:
+        return iter(self._by_id.values())
 
     def __contains__(self, identifier: bytes) -> bool:
         return identifier in self._by_id or identifier in self._waiting
@@ -83,6 +92,7 @@ class Chains:
             linked.append(link)
             for identifier in self._after.pop(link.id, ()):
                 if held := self._waiting.pop(identifier, None):
+                    self._waiting_bytes -= len(held[1])
                     ready.append(held)
         return linked
 
@@ -101,10 +111,15 @@ class Chains:
 
     def _hold(self, envelope: Envelope, update: bytes) -> None:
         self._waiting[envelope.id] = (envelope, update)
+        self._waiting_bytes += len(update)
         self._after.setdefault(envelope.header.previous, []).append(envelope.id)
-        if len(self._waiting) > MAX_WAITING:
-            _, (dropped, _) = self._waiting.popitem(last=False)
-            self._after.pop(dropped.header.previous, None)
+        while len(self._waiting) > MAX_WAITING or self._waiting_bytes > MAX_WAITING_BYTES:
+            identifier, (dropped, body) = self._waiting.popitem(last=False)
+            self._waiting_bytes -= len(body)
+            beside = self._after[dropped.header.previous]
+            beside.remove(identifier)
+            if not beside:
+                del self._after[dropped.header.previous]
 
     def after(self, chain: ChainKey, link: Link | None) -> Link | None:
         """What follows a link of a chain (None: its opener), if that is one envelope and no more."""
@@ -117,26 +132,3 @@ class Chains:
         while len(links) == 1:
             yield links[0]
             links = links[0].children
-
-    def beyond(self, chain: ChainKey, witnessed: Iterable[bytes]) -> list[Link]:
-        """Past the fork: the branch that somebody else has seen, up to the last envelope they saw."""
-        seen = [link for link in map(self._by_id.get, witnessed) if link is not None and link.chain == chain]
-        if not seen:
-            return []
-        prefix = {link.id for link in self.plain(chain)}
-        branches = [branch for branch in (_upwards(link, prefix) for link in seen) if branch]
-        # Two branches seen by different devices: the one with the lower hash, on every peer.
-        return max(branches, key=lambda b: (_inverted(b[0].id), len(b)), default=[])
-
-
-def _upwards(link: Link, prefix: set[EnvelopeId]) -> list[Link]:
-    branch: list[Link] = []
-    at: Link | None = link
-    while at is not None and at.id not in prefix:
-        branch.append(at)
-        at = at.parent
-    return branch[::-1]
-
-
-def _inverted(identifier: bytes) -> bytes:
-    return bytes(255 - byte for byte in identifier)

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from crdt import codec, keys
 from crdt.errors import PeerFault
 from crdt.ids import EnvelopeId, ThreadId
-from crdt.permissions import Lane, lane_of
+from crdt.permissions import Lane, LaneKind, lane_of
 
 VERSION: Final = 1
 MAX_HEADS: Final = 8
@@ -85,6 +85,8 @@ def parse_envelope(header_bytes: bytes, signature: bytes, body: bytes, thread: T
         raise PeerFault("wrong thread")
     if bool(header.sequence) != bool(header.previous):
         raise PeerFault("bad header", "only the first of a chain has nothing before it")
+    if header.scope and header.kind != LaneKind.OUTPUT:
+        raise PeerFault("bad header", "only terminals have several lanes of a kind")
     if len(body) > MAX_BODY_BYTES:
         raise PeerFault("too large", "body")
     if keys.digest("body", body) != header.body_hash:

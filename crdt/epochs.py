@@ -78,6 +78,14 @@ class Keyring:
         self._by_tag.setdefault(epoch.tag, []).append(epoch)
         return epoch
 
+    def keep_only(self, identifiers: set[bytes]) -> None:
+        """Let go of all other epochs."""
+        for identifier in self._by_id.keys() - identifiers:
+            epoch = self._by_id.pop(identifier)
+            self._by_tag[epoch.tag].remove(epoch)
+            if not self._by_tag[epoch.tag]:
+                del self._by_tag[epoch.tag]
+
     def get(self, identifier: bytes) -> Epoch | None:
         """The epoch with that id, if we hold its key."""
         return self._by_id.get(identifier)

@@ -7,6 +7,8 @@ who can open nothing yet: a new epoch's key wrapped to each member, and earlier 
 the envelope's header commits to it.
 """
 
+import contextlib
+from collections.abc import Iterable
 from typing import Annotated, Final
 
 import msgspec
@@ -14,7 +16,7 @@ from msgspec import Meta, Struct
 
 from crdt import codec, keys
 from crdt.envelope import Envelope, check_signature, parse_envelope
-from crdt.epochs import EPOCH_TAG_BYTES, LANE_TAG_BYTES, Epoch, Keyring
+from crdt.epochs import EPOCH_TAG_BYTES, LANE_TAG_BYTES, Epoch
 from crdt.errors import PeerFault
 from crdt.ids import ThreadId
 
@@ -116,35 +118,29 @@ def make_outside(epoch: Epoch, recipients: list[bytes], earlier: list[Epoch], no
     return codec.encode(Outside(wraps, back))
 
 
-def learn_keys(data: bytes, keyring: Keyring, own: list[keys.AgreementKey]) -> bool:
-    """Take in every epoch key that a frame's `outside` gives us. True if there was a new one.
+def unwrap_keys(data: bytes, own: list[keys.AgreementKey]) -> list[bytes]:
+    """The epoch keys that a frame's `outside` wraps to us. Raises `PeerFault("bad outside")`.
 
-    Nothing here is trusted: an epoch counts only when a counted control record names its id, and the
-    id commits to the key.
+    Nothing here is to be trusted before the frame that commits to it has opened: see `crdt.opening`.
     """
-    if not data:
-        return False
-    outside = codec.decode(_outside_decoder, data, "outside")
-    learned = False
-    for wrapped in outside.wraps:
-        key = next((k for k in (private.unwrap(wrapped) for private in own) if k is not None), None)
-        if key is not None and len(key) == keys.KEY_BYTES:
-            learned |= keyring.learn(key) is not None
-    for epoch in list(keyring):
-        learned |= _learn_back(outside, epoch, keyring)
-    return learned
+    unwrapped = [private.unwrap(wrapped) for wrapped in _outside(data).wraps for private in own]
+    return [key for key in unwrapped if key is not None and len(key) == keys.KEY_BYTES]
 
 
-def _learn_back(outside: Outside, epoch: Epoch, keyring: Keyring) -> bool:
-    learned = False
-    back_key = keys.derive(epoch.key, "epoch-back")
-    for sealed in outside.back:
-        try:
-            key = keys.unseal(back_key, sealed.nonce, sealed.ciphertext, epoch.id)
-        except PeerFault:
-            continue
-        learned |= len(key) == keys.KEY_BYTES and keyring.learn(key) is not None
-    return learned
+def earlier_keys(data: bytes, epochs: Iterable[Epoch]) -> list[bytes]:
+    """The keys that a frame's `outside` seals under one of these epochs. Raises `PeerFault("bad outside")`."""
+    back = _outside(data).back
+    found = []
+    for epoch in epochs if back else ():
+        back_key = keys.derive(epoch.key, "epoch-back")
+        for sealed in back:
+            with contextlib.suppress(PeerFault):
+                found.append(keys.unseal(back_key, sealed.nonce, sealed.ciphertext, epoch.id))
+    return found
+
+
+def _outside(data: bytes) -> Outside:
+    return codec.decode(_outside_decoder, data, "outside")
 
 
 def _pad(plaintext: bytes) -> bytes:

@@ -6,7 +6,10 @@ joins the graph once all its parents are in it, so every record here has its who
 Pasts are bit sets over the order of joining, held in integers: "a is in b's past" is one shift.
 """
 
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from crdt.envelope import Envelope
 from crdt.errors import PeerFault
@@ -14,7 +17,10 @@ from crdt.ids import DeviceId, EnvelopeId
 from crdt.permissions import LaneKind
 from crdt.records import Record
 
-MAX_RECORDS = 16_384
+MAX_RECORDS: Final = 16_384
+MAX_FOREIGN: Final = 2_048  # of these, by devices that no owner has: nobody can fill the graph against its owner
+MAX_HELD: Final = 4_096  # records that wait for their past; beyond, the oldest are dropped
+MAX_HELD_BYTES: Final = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,8 @@ class Graph:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self._by_id: dict[bytes, Node] = {}
-        self._linked = 0  # bit set of the records that are somebody's parent
+        self._tips: dict[bytes, Node] = {}
+        self._count: Counter[bytes] = Counter()
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -88,7 +95,10 @@ class Graph:
         )
         self.nodes.append(node)
         self._by_id[node.id] = node
-        self._linked |= past
+        for parent in before:
+            self._tips.pop(parent.id, None)
+        self._tips[node.id] = node
+        self._count[node.device] += 1
         return node
 
     def _check_previous(self, envelope: Envelope) -> None:
@@ -108,10 +118,56 @@ class Graph:
             found |= node.closure
         return found
 
+    def count_without(self, devices: Iterable[bytes]) -> int:
+        """How many records are not by these devices."""
+        return len(self.nodes) - sum(self._count[device] for device in devices)
+
     def tips(self) -> list[Node]:
         """The records that no other one has in its past, the deepest first."""
-        loose = [node for node in self.nodes if not self._linked >> node.index & 1]
-        return sorted(loose, key=lambda node: (-node.depth, node.id))
+        return sorted(self._tips.values(), key=lambda node: (-node.depth, node.id))
+
+
+class Held:
+    """Governance records whose past is not here yet, each filed under one that it lacks."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._waiting: OrderedDict[bytes, tuple[Envelope, Record, bytes]] = OrderedDict()
+        self._after: dict[bytes, set[bytes]] = {}
+        self._bytes = 0
+
+    def __contains__(self, identifier: bytes) -> bool:
+        return identifier in self._waiting
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, envelope: Envelope, record: Record, join: Callable[[Envelope, Record], bool]) -> None:
+        """Let a record `join` the graph, and then whatever waited for it; or keep it until its past is here."""
+        ready = [(envelope, record)]
+        while ready:
+            each, its_record = ready.pop()
+            missing = self._graph.missing(each)
+            if missing:
+                self._keep(each, its_record, missing[0])
+            elif join(each, its_record):
+                ready += [self._release(identifier) for identifier in sorted(self._after.pop(each.id, ()))]
+
+    def _keep(self, envelope: Envelope, record: Record, missing: bytes) -> None:
+        self._waiting[envelope.id] = (envelope, record, missing)
+        self._after.setdefault(missing, set()).add(envelope.id)
+        self._bytes += len(envelope.body)
+        while len(self._waiting) > MAX_HELD or self._bytes > MAX_HELD_BYTES:
+            identifier, (_, _, lacked) = next(iter(self._waiting.items()))
+            self._release(identifier)
+            self._after[lacked].discard(identifier)
+            if not self._after[lacked]:
+                del self._after[lacked]
+
+    def _release(self, identifier: bytes) -> tuple[Envelope, Record]:
+        envelope, record, _ = self._waiting.pop(identifier)
+        self._bytes -= len(envelope.body)
+        return envelope, record
 
 
 def parents(envelope: Envelope) -> list[bytes]:

@@ -108,6 +108,9 @@ class Membership:
     relays: tuple[str, ...] = ()
     offers: list[tuple[Node, IdentityId]] = field(default_factory=list)
     everything: int = 0  # bit set of all records
+    _grants_to: dict[IdentityId, list[Given]] = field(default_factory=dict)
+    _limits_of: dict[IdentityId, list[Limit]] = field(default_factory=dict)
+    _safe: list[Opened] | None = None
 
     @property
     def owner(self) -> IdentityId | None:
@@ -123,10 +126,10 @@ class Membership:
         """The role an identity has by the counted records of a closed set."""
         if identity == self.owner_at(closure):
             return Role.OWNER
-        caps = [limit for limit in self.limits if limit.device is None and limit.identity == identity]
+        caps = [limit for limit in self._limits_of.get(identity, ()) if limit.device is None]
         best = Role.NONE
-        for grant in self.grants:
-            if grant.identity == identity and closure >> grant.node.index & 1:
+        for grant in self._grants_to.get(identity, ()):
+            if closure >> grant.node.index & 1:
                 best = max(best, min([grant.role, *(c.cap for c in caps if _caps(c, grant, closure))]))
         return best
 
@@ -151,20 +154,50 @@ class Membership:
                 found[grant.identity] = role
         return found
 
-    def is_exempt(self, limit: Limit, identity: IdentityId, opener_heads: int) -> bool:
-        """Whether a later grant, which the session knew when it opened, lifts the restriction."""
-        return limit.device is None and any(
-            grant.identity == identity and grant.node.knew(limit.node.index) and opener_heads >> grant.node.index & 1
-            for grant in self.grants
-        )
+    def give(self, grant: Given) -> None:
+        """Count a grant."""
+        self.grants.append(grant)
+        self._grants_to.setdefault(grant.identity, []).append(grant)
+
+    def limit(self, limit: Limit) -> None:
+        """Count a restriction."""
+        self.limits.append(limit)
+        self._limits_of.setdefault(limit.identity, []).append(limit)
+
+    def limits_on(self, identity: IdentityId, device: bytes, kind: LaneKind) -> list[Limit]:
+        """The restrictions that cut that device's lanes of that kind."""
+        return [limit for limit in self._limits_of.get(identity, ()) if limit.concerns(identity, device, kind)]
+
+    def is_exempt(self, limit: Limit, identity: IdentityId, known: int) -> bool:
+        """Whether the restriction is lifted by a later grant, or by a later handing over of the thread, that is
+        among the `known` records: for content, those its session knew when it opened."""
+        if limit.device is not None:
+            return False
+        lifting = [grant.node for grant in self._grants_to.get(identity, ())]
+        lifting += [owner.since for owner in self.owners if owner.identity == identity and owner.since is not None]
+        return any(node.knew(limit.node.index) and known >> node.index & 1 for node in lifting)
 
     def writing_epochs(self) -> Iterator[Opened]:
-        """The epochs that nobody restricted can open, the one to write with first."""
-        limits = 0
-        for limit in self.limits:
-            limits |= limit.node.bit
-        safe = [epoch for epoch in self.epochs if not limits & ~epoch.node.closure]
-        yield from sorted(safe, key=lambda e: (-e.depth, e.rank, e.id))
+        """The epochs that nobody who was put out can open, the one to write with first."""
+        if self._safe is None:
+            safe = [epoch for epoch in self.epochs if not any(self._spoils(limit, epoch) for limit in self.limits)]
+            self._safe = sorted(safe, key=lambda e: (-e.depth, e.rank, e.id))
+        yield from self._safe
+
+    def _spoils(self, limit: Limit, epoch: Opened) -> bool:
+        """Whether the epoch's key may be with somebody whom the restriction puts out, and so can't be used any more.
+
+        Not if they had been put out before the epoch: else somebody long gone could silence everybody by
+        leaving again and again.
+        """
+        if epoch.node.closure & limit.node.bit or (limit.device is None and limit.cap > Role.NONE):
+            return False
+        if limit.device is not None and any(
+            other.device == limit.device and epoch.node.closure & other.node.bit
+            for other in self._limits_of[limit.identity]
+        ):
+            return False
+        return self.role_at(limit.identity, epoch.node.closure) > Role.NONE
 
     def epoch_tips(self) -> list[Opened]:
         """The counted epochs that no other one names as its parent."""
@@ -195,10 +228,10 @@ class _Fold:
     def result(self) -> Membership:
         self._read_logs()
         self._follow_owners()
-        for rank, owner in enumerate(self.found.owners):
-            for device in self._in_order(owner.identity):
-                self._count(device, (rank, self.found.logs[owner.identity].devices[device].rank))
-        owners = {owner.identity for owner in self.found.owners}
+        owners = list(dict.fromkeys(owner.identity for owner in self.found.owners))  # one may be owner twice
+        for rank, identity in enumerate(owners):
+            for device in self._in_order(identity):
+                self._count(device, (rank, self.found.logs[identity].devices[device].rank))
         for identity in sorted(self.found.logs):
             if identity not in owners:
                 for device in self._in_order(identity):
@@ -252,14 +285,13 @@ class _Fold:
             offer_node = self.graph.get(action.offer)
             if offer_node is None or action.offer in used or not node.knew(offer_node.index):
                 continue
-            identity = self.found.identity_of.get(node.device)
+            identity = self.found.author_at(node.device, node.closure)
             for offer in offer_node.record.actions:
                 if isinstance(offer, Offer) and offer.to == identity and self._is_offered(owner, offer, offer_node):
-                    accepted.append((node.depth, node.id, action.offer, Ownership(identity, node)))
-        if not accepted:
-            return None
-        first = min(accepted, key=lambda each: each[:2])
-        return first[2], first[3]
+                    # A device that its identity has revoked may be a thief's: any standing one goes before it.
+                    place = (self.found.is_revoked(node.device), node.depth, node.id)
+                    accepted.append((place, action.offer, Ownership(identity, node)))
+        return min(accepted, key=lambda each: each[0])[1:] if accepted else None
 
     def _is_offered(self, owner: Ownership, offer: Offer, node: Node) -> bool:
         if owner.since is not None and not node.knew(owner.since.index):
@@ -303,11 +335,12 @@ class _Fold:
 
     def _is_cut(self, node: Node) -> bool:
         identity = self.found.identity_of[node.device]
-        for limit in self.found.limits:
-            if limit.node is not node and limit.concerns(identity, node.device, node.kind):
-                tips = [self.graph.get(tip) for tip in limit.tips(node.kind, b"", node.device)]
-                if not any(tip is not None and tip.closure & node.bit for tip in tips):
-                    return True
+        for limit in self.found.limits_on(identity, node.device, node.kind):
+            if limit.node is node or self.found.is_exempt(limit, identity, node.closure):
+                continue
+            tips = [self.graph.get(tip) for tip in limit.tips(node.kind, b"", node.device)]
+            if not any(tip is not None and tip.closure & node.bit for tip in tips):
+                return True
         return False
 
     def _has_authority(self, node: Node, identity: IdentityId, action: Action) -> bool:
@@ -323,13 +356,13 @@ class _Fold:
         found = self.found
         match action:
             case Grant():
-                found.grants.append(Given(node, IdentityId(action.identity), Role(action.role), action.name))
+                found.give(Given(node, IdentityId(action.identity), Role(action.role), action.name))
             case Restrict() if IdentityId(action.identity) != found.owner_at(node.closure):
                 limited = IdentityId(action.identity)
-                found.limits.append(Limit(node, limited, None, Role(action.role), action.cuts))
+                found.limit(Limit(node, limited, None, Role(action.role), action.cuts))
             case RevokeDevice():
                 self._revoke(node, DeviceId(action.device), action.cuts)
-            case NewEpoch():
+            case NewEpoch() if action.depth <= node.depth:  # a made-up depth would outdo every later epoch
                 found.epochs.append(Opened(node, EpochId(action.epoch), action.depth, action.parents, rank))
             case Relays() if (node.depth, node.id) > self.relays_at:
                 self.relays_at = (node.depth, node.id)
@@ -344,7 +377,7 @@ class _Fold:
         identity = self.found.identity_of.get(device)
         own = node.kind is LaneKind.CONTROL or self.found.identity_of[node.device] == identity
         if identity is not None and own and self.found.is_revoked(device):
-            self.found.limits.append(Limit(node, identity, device, Role.NONE, cuts))
+            self.found.limit(Limit(node, identity, device, Role.NONE, cuts))
 
     def _hand_over(self, before: Ownership, after: Ownership) -> None:
         """The acceptance that makes somebody owner ends the owner before where its cuts say."""
@@ -352,7 +385,7 @@ class _Fold:
         if before.identity != after.identity:
             for action in after.since.record.actions:
                 if isinstance(action, Accept):
-                    self.found.limits.append(Limit(after.since, before.identity, None, Role.NONE, action.cuts))
+                    self.found.limit(Limit(after.since, before.identity, None, Role.NONE, action.cuts))
 
 
 def _entries_of(node: Node) -> Iterable[SignedEntry]:

@@ -8,7 +8,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterable
 from typing import Final
 
-from crdt.chains import Link
+from crdt.chains import Link, Place
 from crdt.envelope import MAX_SEEN, ChainKey
 from crdt.ids import DeviceId, EnvelopeId
 from crdt.permissions import SINGLE_WRITER, Lane, LaneKind
@@ -16,8 +16,6 @@ from crdt.records import MAX_TIPS, Cut
 
 MAX_WITNESSED: Final = 16  # of other devices' tips that one envelope vouches to have seen
 MAX_NEWS: Final = 256
-
-Place = tuple[int, bytes, bytes]  # kind, scope, device
 
 
 class Tips:
@@ -32,7 +30,7 @@ class Tips:
     def applied(self, link: Link) -> None:
         """Take note of a link that was just applied."""
         header = link.header
-        own = self._open[link.chain[:3]]
+        own = self._open[link.place]
         if link.parent is None:
             for chain in [c for c, tip in own.items() if tip.id in header.seen]:
                 del own[chain]

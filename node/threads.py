@@ -29,7 +29,19 @@ from crdt.stewardship import introduction, rotate
 from crdt.thread import SHARED, Thread
 from node import happenings
 from node.bus import Bus
-from node.store import LOCAL, Answer, Batch, FrameStatus, NewEvent, NewFrame, RoomProgress, Store, Summary, Text
+from node.store import (
+    LOCAL,
+    Answer,
+    Batch,
+    FrameStatus,
+    NewEvent,
+    NewFrame,
+    RoomProgress,
+    Store,
+    StoredFrame,
+    Summary,
+    Text,
+)
 from node.summary import encode_summary, summarise
 
 MAX_OPEN: Final = 64  # replicas kept in memory
@@ -159,20 +171,32 @@ class Threads:
         return await asyncio.shield(self._loading[thread])
 
     async def _load(self, thread: ThreadId) -> OpenThread:
-        replica = Replica(thread, self.pen.own_keys(), self._author())
         stored = [f async for f in self.store.stream_frames(thread) if f.status < FrameStatus.REFUSED]
         if not stored:
             raise errors.THREAD_NOT_FOUND()
         # The membership first: then everything else is decided once, when it comes.
         stored.sort(key=lambda f: (f.lane not in GOVERNANCE, f.lane, f.row))
-        for number, frame in enumerate(stored):
-            try:
-                replica.receive(frame.frame, verify=False)
-            except PeerFault as fault:
-                log.warning("a stored frame of %s is not accepted: %s", to_text(thread)[:8], fault.reason)
-            if number % LOAD_SLICE == 0:
-                await asyncio.sleep(0)
+        replica = await self._replay(thread, stored, contextlib.nullcontext)
+        if replica.stale:  # an envelope takes back what came before it: everything first, then decide
+            replica = await self._replay(thread, stored, Replica.loading)
         return self._remember(OpenThread(replica))
+
+    async def _replay(
+        self,
+        thread: ThreadId,
+        stored: Sequence[StoredFrame],
+        mode: Callable[[Replica], contextlib.AbstractContextManager[Any]],
+    ) -> Replica:
+        replica = Replica(thread, self.pen.own_keys(), self._author())
+        with mode(replica):
+            for number, frame in enumerate(stored):
+                try:
+                    replica.receive(frame.frame, verify=False)
+                except PeerFault as fault:
+                    log.warning("a stored frame of %s is not accepted: %s", to_text(thread)[:8], fault.reason)
+                if number % LOAD_SLICE == 0:
+                    await asyncio.sleep(0)
+        return replica
 
     def _remember(self, opened: OpenThread) -> OpenThread:
         self._open[opened.id] = opened
@@ -205,7 +229,7 @@ class Threads:
                 yield draft
                 await self._store(draft, LOCAL)
             except BaseException:
-                if draft.frames:
+                if draft.frames or opened.replica.stale:
                     self.forget(thread)
                 raise
 

@@ -5,7 +5,7 @@ import pytest
 
 from crdt import frames, keys
 from crdt.envelope import Envelope, Header, open_body, seal_envelope
-from crdt.epochs import Epoch, Keyring
+from crdt.epochs import Epoch
 from crdt.errors import PeerFault
 from crdt.ids import ThreadId
 from crdt.permissions import LaneKind
@@ -68,24 +68,19 @@ def test_a_copy_with_a_broken_signature_is_refused() -> None:
         reopened(frames.seal_frame(broken, EPOCH))
 
 
-def test_a_new_member_learns_the_epoch_and_through_it_the_earlier_one() -> None:
+def test_a_new_member_finds_the_epochs_key_and_through_it_the_earlier_one() -> None:
     member = keys.AgreementKey.from_secret(b"m" * 32)
     earlier = Epoch.from_key(b"o" * 32, THREAD)
     outside = frames.make_outside(EPOCH, [member.public], [earlier], [b"n" * 24])
-    signed = envelope(outside=keys.digest("outside", outside))
-    outer = frames.parse_frame(frames.seal_frame(signed, EPOCH, outside))
-    keyring = Keyring(THREAD)
-    assert frames.learn_keys(outer.outside, keyring, [member])
-    assert keyring.get(EPOCH.id) is not None and keyring.get(earlier.id) is not None
+    assert frames.unwrap_keys(outside, [member]) == [EPOCH.key]
+    assert frames.earlier_keys(outside, [EPOCH]) == [earlier.key]
 
 
 def test_a_stranger_learns_nothing_from_what_stands_outside() -> None:
-    outside = frames.make_outside(EPOCH, [keys.AgreementKey.from_secret(b"m" * 32).public], [], [])
-    signed = envelope(outside=keys.digest("outside", outside))
-    keyring = Keyring(THREAD)
-    stranger = keys.AgreementKey.from_secret(b"z" * 32)
-    outer = frames.parse_frame(frames.seal_frame(signed, EPOCH, outside))
-    assert not frames.learn_keys(outer.outside, keyring, [stranger]) and len(keyring) == 0
+    member, stranger = (keys.AgreementKey.from_secret(secret * 32) for secret in (b"m", b"z"))
+    outside = frames.make_outside(EPOCH, [member.public], [Epoch.from_key(b"o" * 32, THREAD)], [b"n" * 24])
+    assert not frames.unwrap_keys(outside, [stranger])
+    assert not frames.earlier_keys(outside, [Epoch.from_key(b"x" * 32, THREAD)])
 
 
 def test_what_stands_outside_is_what_was_signed() -> None:

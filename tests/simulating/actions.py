@@ -239,13 +239,13 @@ class Actions:
         session = hashlib.md5(f"{self.world.seed}/{next(self.numbers)}".encode()).digest()
         epoch = replica.writing_epoch()
         header = msgspec.structs.replace(
-            replica._next_header(replica.author, victim.lane, epoch),
+            replica.next_header(victim.lane),
             session=session,
             sequence=0,
             previous=b"",
             seen=replica.tips.seen_by_next(victim.lane, (victim.kind, victim.scope, device.id, session)),
         )
-        envelope = replica._seal(replica.author, header, epoch, self._in_name_of(device, victim))
+        envelope = replica._writer().seal(header, epoch, self._in_name_of(device, victim))
         self.ledger.forged.add(envelope.id)
         self.world.totals["forgeries"] += 1
         device.take((seal_frame(envelope, epoch),))

@@ -9,9 +9,8 @@ from itertools import islice
 from crdt import keys, reconcile
 from crdt.author import Author
 from crdt.errors import PeerFault
-from crdt.frames import parse_frame
 from crdt.ids import ThreadId
-from crdt.permissions import GOVERNANCE, Role
+from crdt.permissions import Role
 from crdt.replica import Commit, Replica
 from crdt.thread import Thread
 from crdt.wire import frame_hash
@@ -75,23 +74,13 @@ class Device:
     def _read_again(self, author: Author | None = None) -> Replica:
         stored = list(self.disk.frames.values())
         self.world.rng.shuffle(stored)
-        replica = self._read(stored, author)
-        if replica.stale:  # something was applied before the record that cuts it: so, the records first
-            stored.sort(key=lambda frame: not self._is_record(replica, frame))
-            replica = self._read(stored, author)
+        replica = Replica(self.thread, self.own_keys, author)
+        with replica.loading():
+            for frame in stored:
+                replica.receive(frame, verify=False)
         if replica.stale:
             raise Violation("stale", f"{self.name} applied something that does not count, with all records known")
         return replica
-
-    def _read(self, stored: list[bytes], author: Author | None) -> Replica:
-        replica = Replica(self.thread, self.own_keys, author)
-        for frame in stored:
-            replica.receive(frame, verify=False)
-        return replica
-
-    def _is_record(self, replica: Replica, frame: bytes) -> bool:
-        envelope = replica._open(parse_frame(frame), verify=False)
-        return envelope is not None and envelope.header.kind in GOVERNANCE
 
     def crash(self) -> None:
         """Lose power, and come back minutes later."""

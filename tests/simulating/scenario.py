@@ -121,6 +121,7 @@ class Scenario:
     def _heal(self) -> None:
         """Everything on, everybody reachable; until all have the same frames and nothing is left to do."""
         self.network.healed = True
+        self.world.run(self.world.now + 10 * MINUTE)  # the last identity keys are still on their way
         for _ in range(HEALING_ROUNDS):
             for device in self.devices:
                 device._come_back()

@@ -1,0 +1,213 @@
+"""From linked envelopes to documents: each chain goes on as far as what counts, and what it builds on, is here.
+
+Every event names the chains about which the answer may be another one now; they stand in a queue and
+are gone on with one after the other. No step calls the next one: the sessions of years may wait for
+one another in one long row.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from crdt.acceptance import Acceptance
+from crdt.author import Author
+from crdt.chains import Chains, Link
+from crdt.envelope import ChainKey
+from crdt.errors import PeerFault
+from crdt.forks import Forks
+from crdt.governance import Graph
+from crdt.ids import EnvelopeId, ThreadId
+from crdt.lane import LaneDocument, Quarantined, client_id
+from crdt.membership import Membership
+from crdt.permissions import SINGLE_WRITER, Lane, Role, may_write
+from crdt.receipt import Receipt
+from crdt.tips import Tips
+
+
+class Applying:
+    """The content of one thread: its chains, what is applied of each, and the documents."""
+
+    def __init__(self, thread: ThreadId, graph: Graph, author: Author | None) -> None:
+        self.chains = Chains()
+        self.acceptance = Acceptance(graph, self.chains)
+        self.tips = Tips(author.device.id if author else None)
+        self.documents: dict[Lane, LaneDocument] = {}
+        self.quarantined: set[Lane] = set()
+        self.stale = False  # something applied is no longer accepted, or the own session can't go on
+        self.paused = False
+        self.made_here: EnvelopeId | None = None  # an own change is in the document already
+        self._thread = thread
+        self._author = author
+        self._forks = Forks(self.chains, self.acceptance)
+        self._applied: dict[ChainKey, list[tuple[Link, int]]] = {}  # links, each with the closure of its heads
+        self._awaited: dict[bytes, dict[ChainKey, None]] = {}  # a missing link's id → chains whose next link names it
+        self._queue: deque[ChainKey] = deque()
+
+    # ---- what is there
+
+    def document(self, lane: Lane) -> LaneDocument:
+        """The lane's document, empty at first."""
+        if lane not in self.documents:
+            self.documents[lane] = LaneDocument(self._thread, lane, self._own_client(lane))
+        return self.documents[lane]
+
+    def last(self, chain: ChainKey) -> tuple[Link | None, int]:
+        """The newest applied link of a chain, and the closure of its heads."""
+        applied = self._applied.get(chain)
+        return applied[-1] if applied else (None, 0)
+
+    def accepted(self, lane: Lane) -> Iterator[EnvelopeId]:
+        """The ids of what is applied of a lane, chain by chain."""
+        for applied in self._applied.values():
+            if applied and applied[0][0].lane == lane:
+                yield from (link.id for link, _ in applied)
+
+    def _own_client(self, lane: Lane) -> int | None:
+        if self._author is None or (lane.owner and lane.owner != self._author.device.id):
+            return None
+        return client_id(self._thread, lane, self._author.device.id, self._author.session)
+
+    # ---- events
+
+    def linked(self, links: Iterable[Link], receipt: Receipt) -> None:
+        """Content envelopes have joined their chains: go on where that makes a difference."""
+        if self.paused:
+            return
+        for link in links:
+            self._queue.extend(sorted(self.acceptance.arrived(link)))
+            for chain in self._forks.linked(link):
+                self._check_again(chain)
+                self._queue.append(chain)
+            if link.parent is self.last(link.chain)[0]:
+                self._queue.append(link.chain)
+        self._go_on_all(receipt)
+
+    def governed(self, receipt: Receipt) -> None:
+        """A governance record has joined: a right may have been given, or withdrawn."""
+        before = self.acceptance.membership if self.chains.openers and not self.paused else None
+        self.acceptance.renew()
+        receipt.governed = True
+        if before is None:
+            return
+        self._forks.renew()
+        if not _same_rights(before, self.acceptance.membership):
+            for chain in self._applied:
+                self._check_again(chain)
+        self._queue.extend(self.chains.openers)
+        self._go_on_all(receipt)
+        self.stale |= self._is_own_session_ended()
+
+    def resume(self, receipt: Receipt) -> None:
+        """Decide about everything that came in during a pause."""
+        self.paused = False
+        self._forks.reset()
+        self.acceptance.renew()
+        for chain in self._applied:
+            self._check_again(chain)
+        self._queue.extend(self.chains.openers)
+        self._go_on_all(receipt)
+
+    # ---- deciding
+
+    def _check_again(self, chain: ChainKey) -> None:
+        """`stale` if something that was applied of the chain no longer counts."""
+        before = 0
+        kept = {link.id for link in self._forks.kept(chain)} if chain in self.chains.forked else None
+        for link, _ in self._applied.get(chain, ()):
+            closure = self.acceptance.accepts(link, before)
+            if closure is None or (kept is not None and link.id not in kept):
+                self.stale = True
+                return
+            before = closure
+
+    def _go_on_all(self, receipt: Receipt) -> None:
+        while self._queue:
+            chain = self._queue.popleft()
+            if not self.stale:
+                self._go_on(chain, receipt)
+
+    def _go_on(self, chain: ChainKey, receipt: Receipt) -> None:
+        """Apply whatever of a chain is accepted and stands next."""
+        while (link := self._next(chain)) is not None:
+            closure = self.acceptance.accepts(link, self.last(chain)[1])
+            if closure is None or not self._apply(link, receipt):
+                return
+            self._applied.setdefault(chain, []).append((link, closure))
+            self._queue.extend(self._awaited.pop(link.id, ()))
+
+    def _next(self, chain: ChainKey) -> Link | None:
+        if chain in self.chains.forked:
+            kept, at = self._forks.kept(chain), len(self._applied.get(chain, ()))
+            link = kept[at] if at < len(kept) else None
+        else:
+            link = self.chains.after(chain, self.last(chain)[0])
+        return link if link is not None and link.state == Link.WAITING else None
+
+    def _apply(self, link: Link, receipt: Receipt) -> bool:
+        """Check and apply one accepted link. False if it has to wait, or is refused."""
+        seen = self._required(link)
+        if isinstance(seen, bytes):
+            self._awaited.setdefault(seen, {})[link.chain] = None  # in one order on all machines
+            return False
+        body, link.update = link.update or b"", None
+        document = self.document(link.lane)
+        try:
+            document.admit(link, seen, body)
+        except PeerFault as fault:
+            link.state = Link.REFUSED
+            receipt.refused.append((link.id, str(fault)))
+            return False
+        link.state = Link.APPLIED
+        receipt.lanes.add(link.lane)
+        if link.id != self.made_here:
+            self._hand_over(document, body)
+        self.tips.applied(link)
+        self.stale |= self._is_behind(link)
+        return True
+
+    def _is_behind(self, link: Link) -> bool:
+        """Whether an earlier session of this device's came in (back from others, after an old backup) when the present
+        one had been opened without it. What is said there can't be changed in this session: begin another."""
+        author, header = self._author, link.header
+        if author is None or link.lane.kind not in SINGLE_WRITER or header.device != author.device.id:
+            return False
+        return header.session != author.session and (*link.chain[:3], bytes(author.session)) in self._applied
+
+    def _is_own_session_ended(self) -> bool:
+        """Whether a restriction ended a chain of this session that its author may write in (again): that takes a
+        new session."""
+        author, membership = self._author, self.acceptance.membership
+        if author is None or membership.is_revoked(author.device.id):
+            return False
+        identity = membership.identity_of.get(author.device.id)
+        role = membership.role(identity) if identity is not None else Role.NONE
+        own = (bytes(author.device.id), bytes(author.session))
+        ends = [applied[-1][0] for chain, applied in self._applied.items() if chain[2:] == own and applied]
+        return any(may_write(role, link.lane.kind) and self.acceptance.is_ended(link) for link in ends)
+
+    def _hand_over(self, document: LaneDocument, body: bytes) -> None:
+        try:
+            document.apply(body)
+        except Quarantined:
+            self.quarantined.add(document.lane)
+
+    def _required(self, link: Link) -> list[Link] | bytes:
+        """What the link builds on beyond its own chain, all of it applied; or the id of what is missing."""
+        if link.lane.kind in SINGLE_WRITER and link.parent is not None:
+            return []
+        found = []
+        for identifier in link.header.seen:
+            named = self.chains.get(identifier)
+            if named is None or named.state != Link.APPLIED or named.lane != link.lane:
+                return identifier
+            found.append(named)
+        return found
+
+
+def _same_rights(before: Membership, after: Membership) -> bool:
+    """Whether every right that counted still does, and nothing more is cut."""
+    return (
+        before.owners == after.owners
+        and before.limits == after.limits
+        and before.grants == after.grants
+        and before.identity_of == after.identity_of
+    )

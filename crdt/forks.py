@@ -1,0 +1,105 @@
+"""What stays of a chain whose device said two different things at one position.
+
+Kept is what stands before the fork; beyond it the one branch that somebody else vouches for, up to the
+last envelope they name as seen. So a second branch, signed months later, erases nothing. Who vouches is
+any envelope of another device that counts by its author's right and the cuts alone: whether it has been
+applied here plays no part, for it may be waiting for the very branch it vouches for. Of two branches that
+are vouched for, the owner's word decides, then that of more people, then the lower hash.
+"""
+
+from crdt.acceptance import Acceptance
+from crdt.chains import Chains, Link
+from crdt.envelope import ChainKey
+from crdt.ids import IdentityId
+
+
+class Forks:
+    """The forked chains of one thread. Costs nothing before the first one."""
+
+    def __init__(self, chains: Chains, acceptance: Acceptance) -> None:
+        self._chains = chains
+        self._acceptance = acceptance
+        self._naming: dict[bytes, set[Link]] | None = None  # id → links that name it as seen
+        self._kept: dict[ChainKey, list[Link]] = {}
+
+    def renew(self) -> None:
+        """The membership has changed, and with it who may vouch."""
+        self._kept.clear()
+
+    def reset(self) -> None:
+        """Links have come in of which `linked` was not told."""
+        self._naming = None
+        self._kept.clear()
+
+    def linked(self, link: Link) -> set[ChainKey]:
+        """A link has joined its chain. Returns the forked chains about which it may change the answer."""
+        if not self._chains.forked:
+            return set()
+        naming = self._named()
+        changed = {link.chain} if link.chain in self._chains.forked and self._matters(link, naming) else set()
+        for identifier in link.header.seen:
+            naming.setdefault(identifier, set()).add(link)
+            named = self._chains.get(identifier)
+            if named is not None and named.chain in self._chains.forked and named.header.device != link.header.device:
+                changed.add(named.chain)
+        for chain in changed:
+            self._kept.pop(chain, None)
+        return changed
+
+    def _named(self) -> dict[bytes, set[Link]]:
+        if self._naming is None:
+            self._naming = {}
+            for link in self._chains:
+                for identifier in link.header.seen:
+                    self._naming.setdefault(identifier, set()).add(link)
+        return self._naming
+
+    def _matters(self, link: Link, naming: dict[bytes, set[Link]]) -> bool:
+        """Whether it makes a fork where there was none, or is vouched for."""
+        siblings = link.parent.children if link.parent else self._chains.openers[link.chain]
+        return (len(siblings) > 1 and siblings[1] is link) or link.id in naming
+
+    def kept(self, chain: ChainKey) -> list[Link]:
+        """What stays of a forked chain, in order."""
+        found = self._kept.get(chain)
+        if found is None:
+            found = self._kept[chain] = [*self._chains.plain(chain)]
+            children = found[-1].children if found else self._chains.openers[chain]
+            backing = self._backing(children)
+            while choice := [child for child in children if child.id in backing]:
+                best = max(choice, key=lambda child: self._weight(child, backing[child.id]))
+                found.append(best)
+                children = best.children
+        return found
+
+    def _backing(self, branches: list[Link]) -> dict[bytes, set[IdentityId]]:
+        """For each link beyond the fork, who vouches for it or for what follows it."""
+        naming, backing = self._named(), dict[bytes, set[IdentityId]]()
+        begun = {branch.parent for branch in branches}
+        todo = list(branches)
+        while todo:
+            link = todo.pop()
+            todo += link.children
+            voices = self._voices(link, naming)
+            at: Link | None = link
+            while voices and at not in begun:
+                assert at is not None
+                known = backing.setdefault(at.id, set())
+                if voices <= known:
+                    break
+                known |= voices
+                at = at.parent
+        return backing
+
+    def _voices(self, link: Link, naming: dict[bytes, set[Link]]) -> set[IdentityId]:
+        voices = set()
+        for other in naming.get(link.id, ()):
+            if other.header.device != link.header.device and self._acceptance.accepts(other, 0) is not None:
+                identity = self._acceptance.author_of(other)
+                if identity is not None:
+                    voices.add(identity)
+        return voices
+
+    def _weight(self, branch: Link, voices: set[IdentityId]) -> tuple[bool, int, bytes]:
+        others = voices - {self._acceptance.author_of(branch)}
+        return self._acceptance.membership.owner in others, len(others), bytes(255 - byte for byte in branch.id)

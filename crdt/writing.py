@@ -1,0 +1,130 @@
+"""What this device writes: the header of its next envelope, the key it seals with, the signature."""
+
+from collections.abc import Iterable
+
+from crdt import errors, keys
+from crdt.applying import Applying
+from crdt.author import Author
+from crdt.chains import Link
+from crdt.envelope import MAX_HEADS, MAX_SEEN, VERSION, ChainKey, Envelope, Header, seal_envelope
+from crdt.epochs import Epoch, Keyring
+from crdt.governance import Graph, Node
+from crdt.ids import ThreadId
+from crdt.membership import Membership
+from crdt.permissions import Lane, LaneKind
+
+
+class Writing:
+    """The next envelope of each chain of one author's session."""
+
+    def __init__(self, thread: ThreadId, author: Author, graph: Graph, keyring: Keyring, content: Applying) -> None:
+        self.author = author
+        self._thread = thread
+        self._graph = graph
+        self._keyring = keyring
+        self._content = content
+        self._own_records: dict[ChainKey, Envelope] = {}  # the newest in each of the governance chains
+
+    def joined(self, record: Envelope) -> None:
+        """A governance record has joined the graph: if it is an own one, the next follows it."""
+        if record.header.device == self.author.device.id:
+            self._own_records[record.header.chain] = record
+
+    def change(self, lane: Lane, epoch: Epoch) -> Header:
+        """The header of the next content envelope in a lane."""
+        chain = self._chain(lane.kind, lane.scope)
+        last, _ = self._content.last(chain)
+        return Header(
+            version=VERSION,
+            thread=self._thread,
+            kind=lane.kind,
+            scope=lane.scope,
+            device=self.author.device.id,
+            session=self.author.session,
+            sequence=last.header.sequence + 1 if last else 0,
+            previous=last.id if last else b"",
+            heads=tuple(node.id for node in self._heads(last)[:MAX_HEADS]),
+            epoch=epoch.id,
+            seen=self._content.tips.seen_by_next(lane, chain),
+            outside=b"",
+            body_hash=b"",
+        )
+
+    def record(self, kind: LaneKind, epoch: Epoch, outside: bytes) -> Header:
+        """The header of the next governance record. It knows of up to 72 tips, so that one record ends a disarray."""
+        last = self._own_records.get(self._chain(kind, b""))
+        tips = tuple(node.id for node in self._heads(None))
+        return Header(
+            version=VERSION,
+            thread=self._thread,
+            kind=kind,
+            scope=b"",
+            device=self.author.device.id,
+            session=self.author.session,
+            sequence=last.header.sequence + 1 if last else 0,
+            previous=last.id if last else b"",
+            heads=tips[:MAX_HEADS],
+            epoch=epoch.id,
+            seen=tips[MAX_HEADS : MAX_HEADS + MAX_SEEN],
+            outside=keys.digest("outside", outside) if outside else b"",
+            body_hash=b"",
+        )
+
+    def _chain(self, kind: LaneKind, scope: bytes) -> ChainKey:
+        return (int(kind), scope, bytes(self.author.device.id), bytes(self.author.session))
+
+    def _heads(self, last: Link | None) -> list[Node]:
+        """The tips of the governance graph, the most needed first: there may be more than a header can name.
+
+        First those that cover what this chain has named already, for it may not go back; then those that
+        bring what counts; the rest by depth.
+        """
+        tips = self._graph.tips()
+        if len(tips) <= MAX_HEADS:
+            return tips
+        chosen: list[Node] = []
+        covered = 0
+        for named in map(self._graph.get, last.header.heads if last else ()):
+            if named is not None and not covered & named.bit:
+                chosen.append(next(tip for tip in tips if tip.closure & named.bit))
+                covered |= chosen[-1].closure
+        wanted = _counting(self._content.acceptance.membership, self.author)
+        while left := wanted & ~covered:
+            chosen.append(max(tips, key=lambda tip: (tip.closure & left).bit_count()))
+            covered |= chosen[-1].closure
+        return [*chosen, *(tip for tip in tips if tip not in chosen)]
+
+    def epoch(self) -> Epoch:
+        """The epoch to seal content with. Raises WAITING_FOR_KEY while an owner has yet to hand out a safe one."""
+        for opened in self._content.acceptance.membership.writing_epochs():
+            if epoch := self._keyring.get(opened.id):
+                return epoch
+        raise errors.WAITING_FOR_KEY()
+
+    def epoch_for_records(self) -> Epoch:
+        """The epoch in force, even one that a record to come replaces."""
+        membership = self._content.acceptance.membership
+        for opened in sorted(membership.epochs, key=lambda e: (-e.depth, e.rank, e.id)):
+            if epoch := self._keyring.get(opened.id):
+                return epoch
+        raise errors.WAITING_FOR_KEY()
+
+    def seal(self, header: Header, epoch: Epoch, plaintext: bytes) -> Envelope:
+        """Seal and sign."""
+        author = self.author
+        return seal_envelope(header, epoch.body_key, plaintext, author.random(keys.NONCE_BYTES), author.device.signing)
+
+
+def _counting(membership: Membership, author: Author) -> int:
+    """The records that give or take something, and one that introduces the author's device; as a bit set."""
+    nodes: Iterable[Node | None] = (
+        *(grant.node for grant in membership.grants),
+        *(limit.node for limit in membership.limits),
+        *(epoch.node for epoch in membership.epochs),
+        *(owner.since for owner in membership.owners),
+    )
+    introduced = membership.introduced.get(author.device.id, 0)
+    found = introduced & -introduced
+    for node in nodes:
+        found |= node.bit if node else 0
+    return found

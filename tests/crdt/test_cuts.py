@@ -1,0 +1,260 @@
+"""What a removal leaves standing, and what gets nobody past it: old parents, unknown sessions, new devices."""
+
+import itertools
+
+import msgspec
+import pycrdt
+import pytest
+
+from crdt import stewardship
+from crdt.acceptance import Kept
+from crdt.permissions import Lane, LaneKind, Role
+from crdt.records import Restrict
+from crdt.replica import Replica
+from tests.crdt.people import Desk, Person
+from tests.crdt.world import (
+    SHARED,
+    assert_order_plays_no_part,
+    draft,
+    envelope_of,
+    invite,
+    pass_round,
+    rebuilt,
+    restrict,
+    settled,
+    state,
+    type_text,
+)
+
+ANA, BEN, CARL = Person("Ana"), Person("Ben"), Person("Carl")
+
+
+def together() -> tuple[Desk, Desk]:
+    ana = ANA.found()
+    invite(ana, BEN, CARL)
+    ben = BEN.desk(ana.replica.thread)
+    pass_round(ana, ben)
+    return ana, ben
+
+
+def again(desk: Desk, person: Person, session: int, device: str = "laptop") -> Desk:
+    """The same device after a restart: all its frames, a new session."""
+    other = person.desk(desk.replica.thread, device, session)
+    other.read(desk.frames)
+    return other
+
+
+# ---- what stays
+
+
+def test_what_was_said_before_the_removal_stays_whenever_it_comes() -> None:
+    """A node reads the membership first when it starts: the cut is there before what it leaves."""
+    ana, ben = together()
+    for word in ("one", "two", "three"):
+        ben.say(word)
+    pass_round(ana, ben)
+    restrict(ana, BEN)
+    expected = assert_order_plays_no_part(ana, range(4))
+    records = [frame for frame in ana.frames if envelope_of(ana, frame).header.kind == LaneKind.CONTROL]
+    words = [frame for frame in ana.frames if frame not in records]
+    for order in itertools.permutations(words):
+        replica = settled(ana, [*records, *order])
+        assert state(replica) == expected
+    assert ana.shown() == {"one", "two", "three"}
+
+
+def test_what_a_removed_editor_writes_with_an_old_head_counts_nowhere() -> None:
+    ana, ben = together()
+    ben.say("before")
+    pass_round(ana, ben)
+    restrict(ana, BEN)
+    ben.say("after, and he doesn't know")  # old head, old parents, old key
+    pass_round(ana, ben)
+    assert ana.shown() == {"before"}
+    assert ben.replica.stale
+    assert_order_plays_no_part(ana)
+
+
+def test_a_cut_that_names_no_chain_admits_nothing_of_it() -> None:
+    """A fresh session, a fresh lane and a fresh device of the removed, all with heads from before the removal."""
+    ana, ben = together()
+    ben.say("before")
+    new_session = again(ben, BEN, 7)
+    new_lane = Lane(LaneKind.COMMENTS, BEN.devices["laptop"].id)
+    pass_round(ana, ben)
+    restrict(ana, BEN)
+    new_session.say("in another session")
+    new_session.kept(new_session.replica.commit(new_lane, lambda d: d.get("c", type=pycrdt.Map).__setitem__("1", "x")))
+    type_text(new_session, lambda text: text.insert(0, "x"))
+    older = Person("Ben")
+    older.add("phone")
+    phone = older.desk(ana.replica.thread, "phone")
+    phone.read(ben.frames)
+    phone.introduce(older)
+    phone.say("from a fresh device")
+    pass_round(ana, ben, new_session, phone)
+    assert ana.shown() == {"before"} and draft(ana.replica) == ""
+    assert not list(ana.replica.accepted(new_lane))
+    assert_order_plays_no_part(ana)
+
+
+def test_offline_edits_concurrent_with_the_removal_fall_in_every_order() -> None:
+    ana, ben = together()
+    type_text(ben, lambda text: text.insert(0, "kept "))
+    pass_round(ana, ben)
+    restrict(ana, BEN)
+    type_text(ben, lambda text: text.insert(0, "lost "))
+    pass_round(ana, ben)
+    assert draft(settled(ana)) == "kept "
+    assert_order_plays_no_part(ana)
+
+
+def test_a_cut_goes_through_the_sessions_that_each_opener_names() -> None:
+    ana, ben = together()
+    ben.say("first session")
+    second = again(ben, BEN, 1)
+    second.say("second session")
+    third = again(second, BEN, 2)
+    third.say("third session")
+    pass_round(ana, third)
+    restrict(ana, BEN)
+    second.say("second session, later")
+    pass_round(ana, second, third)
+    assert ana.shown() == {"first session", "second session", "third session"}
+    assert_order_plays_no_part(ana)
+
+
+def test_of_several_cuts_the_lowest_counts() -> None:
+    ana, ben = together()
+    first = envelope_of(ben, ben.say("one"))
+    ben.say("two")
+    pass_round(ana, ben)
+    low = stewardship.Restrict(BEN.id, Role.NONE, ana.replica.cuts([first.header.device], stewardship.CONTENT))
+    (cut,) = low.cuts
+    lower = msgspec.structs.replace(low, cuts=(msgspec.structs.replace(cut, tips=(first.id,)),))
+    ana.kept(ana.replica.commit_record(LaneKind.CONTROL, [low]))
+    ana.kept(ana.replica.commit_record(LaneKind.CONTROL, [lower]))
+    assert ana.replica.stale
+    assert {*rebuilt(ana.replica, ana.frames).accepted(ben.timeline)} == {first.id}
+
+
+# ---- demotion and coming back
+
+
+def test_a_demotion_in_mid_stream_cuts_only_what_the_new_role_lacks() -> None:
+    ana, ben = together()
+    comments = Lane(LaneKind.COMMENTS, BEN.devices["laptop"].id)
+    ben.say("said")
+    pass_round(ana, ben)
+    restrict(ana, BEN, Role.COMMENTER)
+    ben.say("said without knowing")
+    ben.kept(ben.replica.commit(comments, lambda doc: doc.get("c", type=pycrdt.Map).__setitem__("1", "noted")))
+    pass_round(ana, ben)
+    assert ana.shown() == {"said"}
+    assert len(list(ana.replica.accepted(comments))) == 1
+    assert_order_plays_no_part(ana)
+
+
+def test_whoever_gets_the_role_back_goes_on_in_a_new_session_only() -> None:
+    ana, ben = together()
+    ben.say("before")
+    pass_round(ana, ben)
+    restrict(ana, BEN)
+    invite(ana, BEN)
+    ben.say("offline meanwhile")
+    pass_round(ana, ben)
+    back = Desk(Replica(ana.replica.thread, [BEN.identity_key], BEN.author("laptop", 5)), list(ben.frames))
+    with back.replica.loading():
+        for frame in ben.frames:
+            back.replica.receive(frame)
+    assert back.shown() == {"before"}
+    back.say("back again")
+    pass_round(ana, back)
+    assert ana.shown() == {"before", "back again"}
+    assert_order_plays_no_part(ana)
+
+
+def test_an_old_session_does_not_come_back_to_life_with_the_role() -> None:
+    """The session that the cut ended names the new grant all at once."""
+    ana, ben = together()
+    ben.say("before")
+    pass_round(ana, ben)
+    restrict(ana, BEN)
+    ben.say("beyond the cut")
+    invite(ana, BEN)
+    old = again(ben, BEN, 0)
+    old.read([frame for frame in ana.frames if frame not in old.frames])
+    assert old.replica.stale or old.shown() == {"before"}
+    pass_round(ana, ben)
+    assert ana.shown() == {"before"}
+
+
+# ---- endurance
+
+
+@pytest.mark.parametrize("late", [200])
+def test_the_late_flood_of_a_removed_device_costs_one_look_each(late: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of sessions; each envelope is judged without walking through all of them again."""
+    ana, ben = together()
+    desk = ben
+    for session in range(1, 40):
+        desk = again(desk, BEN, session)
+        desk.say(f"in session {session}")
+    pass_round(ana, desk)
+    steps = 0
+    really_extend = Kept.extend
+
+    def counted(kept: Kept, tips: object) -> set[object]:
+        nonlocal steps
+        given = list(tips)  # type: ignore[call-overload]
+        steps += len(given)
+        return really_extend(kept, given)  # type: ignore[return-value]
+
+    restrict(ana, BEN)
+    monkeypatch.setattr(Kept, "extend", counted)
+    for number in range(late):
+        desk.say(f"late {number}")
+    ana.read(desk.frames[-late:])
+    assert len(ana.shown()) == 39
+    assert steps == 0
+
+
+def test_a_restriction_of_somebody_else_leaves_everybodys_work() -> None:
+    ana, ben = together()
+    carl = CARL.desk(ana.replica.thread)
+    pass_round(ana, ben, carl)
+    ben.say("ben's")
+    carl.say("carl's")
+    pass_round(ana, ben, carl)
+    restrict(ana, CARL)
+    pass_round(ana, ben, carl)
+    assert not ben.replica.stale and ben.shown() == {"ben's", "carl's"}
+    ben.say("more")
+    pass_round(ana, ben)
+    assert ana.shown() == {"ben's", "carl's", "more"}
+    assert_order_plays_no_part(ana)
+
+
+def test_a_removed_person_who_leaves_again_and_again_silences_nobody() -> None:
+    ana, ben = together()
+    carl = CARL.desk(ana.replica.thread)
+    restrict(ana, BEN)
+    pass_round(ana, carl)
+    for _ in range(3):
+        ben.kept(ben.replica.commit_record(LaneKind.IDENTITY, [Restrict(BEN.id, Role.NONE, ())]))
+    pass_round(carl, ben)
+    carl.say("still here")
+    assert "still here" in carl.shown()
+
+
+def test_shared_text_of_the_remaining_people_goes_on_after_a_removal() -> None:
+    ana, ben = together()
+    type_text(ana, lambda text: text.insert(0, "plan: "))
+    pass_round(ana, ben)
+    type_text(ben, lambda text: text.insert(len(str(text)), "beer"))
+    pass_round(ana, ben)
+    restrict(ana, BEN)
+    type_text(ana, lambda text: text.insert(len(str(text)), " and wine"))
+    assert draft(ana.replica) == "plan: beer and wine"
+    expected = assert_order_plays_no_part(ana)
+    assert expected["documents"][SHARED][1] == "plan: beer and wine"

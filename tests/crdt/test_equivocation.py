@@ -1,0 +1,220 @@
+"""A device that says two different things at one position harms nobody's work but its own."""
+
+import random
+
+import pytest
+
+from crdt import frames as wire
+from crdt.envelope import Envelope
+from crdt.errors import PeerFault
+from crdt.forks import Forks
+from crdt.replica import Replica
+from tests.crdt.people import Desk, Person
+from tests.crdt.world import (
+    SHARED,
+    assert_order_plays_no_part,
+    draft,
+    envelope_of,
+    invite,
+    pass_round,
+    rebuilt,
+    settled,
+    shuffled,
+    state,
+    type_text,
+)
+
+ANA, BEN, CARL = Person("Ana"), Person("Ben"), Person("Carl")
+
+
+def together() -> tuple[Desk, Desk, Desk]:
+    ana = ANA.found()
+    invite(ana, BEN, CARL)
+    ben, carl = BEN.desk(ana.replica.thread), CARL.desk(ana.replica.thread)
+    pass_round(ana, ben, carl)
+    return ana, ben, carl
+
+
+def twin(desk: Desk, person: Person) -> Desk:
+    """The same device and session once more, as after restoring an old backup and never telling."""
+    other = person.desk(desk.replica.thread)
+    other.read(desk.frames)
+    return other
+
+
+def test_without_a_witness_what_stands_before_the_fork_stays() -> None:
+    ana, ben, _ = together()
+    common = envelope_of(ben, ben.say("common"))
+    other = twin(ben, BEN)
+    ben.say("left")
+    other.say("right")
+    pass_round(ana, ben, other)
+    assert list(settled(ana).accepted(ben.timeline)) == [common.id]
+    assert_order_plays_no_part(ana)
+
+
+def test_a_fork_at_the_very_first_envelope_leaves_nothing_without_a_witness() -> None:
+    ana, ben, _ = together()
+    other = twin(ben, BEN)
+    ben.say("left")
+    other.say("right")
+    pass_round(ana, ben, other)
+    assert not list(settled(ana).accepted(ben.timeline))
+    assert_order_plays_no_part(ana)
+
+
+def test_a_second_branch_signed_months_later_erases_nothing_that_somebody_has_seen() -> None:
+    ana, ben, _ = together()
+    ana.say("opening")
+    ben.say("common")
+    other = twin(ben, BEN)
+    ben.say("what Ana answers")
+    pass_round(ana, ben)
+    ana.say("the answer")  # names Ben's tip as seen
+    other.say("months later")
+    pass_round(ana, ben, other)
+    assert not ana.replica.stale
+    assert ana.shown() == {"opening", "common", "what Ana answers", "the answer"}
+    assert_order_plays_no_part(ana)
+
+
+def test_in_the_shared_draft_a_fork_takes_nothing_from_those_who_built_on_it() -> None:
+    """The witness waits for the branch, the branch for its witness: whether it is applied must play no part."""
+    ana, ben, _ = together()
+    type_text(ben, lambda text: text.insert(0, "ben "))
+    other = twin(ben, BEN)
+    type_text(ben, lambda text: text.insert(4, "left "))
+    pass_round(ana, ben)
+    type_text(ana, lambda text: text.insert(9, "and ana"))
+    type_text(other, lambda text: text.insert(4, "right "))
+    pass_round(ana, ben, other)
+    expected = assert_order_plays_no_part(ana, range(30))
+    assert expected["documents"][SHARED][1] == "ben left and ana"
+
+
+def test_the_owners_word_decides_between_two_branches_with_witnesses() -> None:
+    ana, ben, carl = together()
+    for desk in (ana, carl):
+        desk.say(f"{desk.replica.author.identity[:2].hex()} opens")  # type: ignore[union-attr]
+    ben.say("common")
+    other = twin(ben, BEN)
+    ben.say("seen by Ana")
+    other.say("seen by Carl")
+    pass_round(ana, ben)
+    pass_round(carl, other)
+    ana.say("Ana's answer")
+    carl.say("Carl's answer")
+    pass_round(ana, ben, carl, other)
+    assert "seen by Ana" in _messages(settled(ana))
+    assert "seen by Carl" not in _messages(settled(ana))
+    assert_order_plays_no_part(ana)
+
+
+def test_ones_own_second_device_is_the_weaker_witness() -> None:
+    """An equivocator can't outvote another person with a device of their own."""
+    owner, cheat, carl = Person("Ana"), Person("Cheat"), Person("Carl")
+    cheat.add("phone")
+    ana = owner.found()
+    invite(ana, cheat, carl)
+    laptop, phone = cheat.desk(ana.replica.thread), cheat.desk(ana.replica.thread, "phone")
+    reader = carl.desk(ana.replica.thread)
+    pass_round(ana, laptop, phone, reader)
+    phone.say("phone opens")
+    reader.say("carl opens")
+    laptop.say("common")
+    other = twin(laptop, cheat)
+    laptop.say("seen by Carl")
+    pass_round(reader, laptop)
+    reader.say("carl answers")
+    for attempt in range(4):  # whichever hash is lower
+        another = twin(other, cheat)
+        another.say(f"seen by my phone {attempt}")
+        pass_round(phone, another)
+        phone.say(f"I saw {attempt}") if not phone.replica.stale else None
+        ana.read([frame for frame in (*another.frames, *phone.frames) if frame not in ana.frames])
+    pass_round(ana, reader)
+    assert "seen by Carl" in _messages(settled(ana))
+
+
+def test_a_copy_with_a_broken_signature_neither_kills_nor_forks_a_chain() -> None:
+    ana, ben, _ = together()
+    good = ben.say("one")
+    envelope = envelope_of(ben, good)
+    epoch = ben.replica.keyring.get(envelope.header.epoch)
+    assert epoch
+    broken = Envelope(envelope.id, envelope.header, envelope.header_bytes, bytes(64), envelope.body)
+    with pytest.raises(PeerFault, match="bad signature"):
+        ana.replica.receive(wire.seal_frame(broken, epoch))
+    assert not ana.replica.has(envelope.id)
+    ana.read([good])
+    assert ana.shown() == {"one"} and not ana.replica.chains.forked
+
+
+def test_the_device_goes_on_in_a_new_session() -> None:
+    ana, ben, _ = together()
+    ben.say("common")
+    other = twin(ben, BEN)
+    ben.say("left")
+    other.say("right")
+    pass_round(ana, ben, other)
+    fresh = Desk(Replica(ana.replica.thread, [BEN.identity_key], BEN.author("laptop", 9)), list(ana.frames))
+    with fresh.replica.loading():
+        for frame in ana.frames:
+            fresh.replica.receive(frame)
+    fresh.say("anew")
+    pass_round(ana, fresh)
+    assert "anew" in _messages(settled(ana))
+    assert_order_plays_no_part(ana)
+
+
+def test_a_thousand_branches_at_one_position_cost_one_decision(monkeypatch: pytest.MonkeyPatch) -> None:
+    ana, ben, _ = together()
+    ben.say("common")
+    base = list(ben.frames)
+    branches = []
+    for number in range(60):
+        other = BEN.desk(ana.replica.thread)
+        other.read(base)
+        branches.append(other.say(f"branch {number}"))
+    ana.read(base[-1:])
+    decided = 0
+    really = Forks._backing
+
+    def counted(*given: object) -> object:
+        nonlocal decided
+        decided += 1
+        return really(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Forks, "_backing", counted)
+    replica = Replica(ana.replica.thread, ana.replica.own_keys)
+    for frame in [*ana.frames, *branches]:
+        replica.receive(frame)
+    assert decided <= 2
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_forks_and_witnesses_at_random_come_out_alike_everywhere(seed: int) -> None:
+    source = random.Random(seed)
+    ana, ben, carl = together()
+    cheats = [ben]
+    for step in range(24):
+        if source.random() < 0.25:
+            cheats.append(twin(source.choice(cheats), BEN))
+        desk = source.choice([ana, carl, *cheats])
+        if desk.replica.stale:
+            continue
+        if source.random() < 0.5:
+            desk.say(f"{step}")
+        else:
+            type_text(desk, lambda text: text.insert(0, f"{step} "))  # noqa: B023
+        pair = source.sample([ana, carl, *cheats], 2)
+        pass_round(*pair)
+    pass_round(ana, carl, *cheats)
+    expected = state(rebuilt(ana.replica, ana.frames))
+    for order in (shuffled(ana.frames, each) for each in range(8)):
+        assert state(settled(ana, order)) == expected
+    assert draft(settled(ana)) == expected["documents"].get(SHARED, ({}, ""))[1]
+
+
+def _messages(replica: Replica) -> set[str]:
+    return Desk(replica).shown()
