@@ -113,10 +113,20 @@ class Store:
     # ---- frames
 
     async def frames(
-        self, thread: bytes, after_row: int = 0, *, not_from: int | None = None, limit: int = reads.PAGE
+        self,
+        thread: bytes,
+        after_row: int = 0,
+        *,
+        not_from: int | None = None,
+        limit: int = reads.PAGE,
+        limit_bytes: int | None = None,
     ) -> list[StoredFrame]:
-        """A page of the thread's frames in the order of storing; `not_from` leaves out what an origin sent us."""
-        return await self._database.read(lambda each: reads.frames_after(each, thread, after_row, not_from, limit))
+        """A page of the thread's frames in the order of storing; `not_from` leaves out what an origin sent us.
+
+        With `limit_bytes` the page ends with the frame that reaches it."""
+        return await self._database.read(
+            lambda each: reads.frames_after(each, thread, after_row, not_from, limit, limit_bytes)
+        )
 
     async def stream_frames(self, thread: bytes, after_row: int = 0) -> AsyncIterator[StoredFrame]:
         """All frames of the thread in the order of storing, page by page."""
@@ -151,9 +161,9 @@ class Store:
         """(thread, envelope) of frames on which the last process may have died."""
         return await self._database.read(reads.frames_being_tried)
 
-    async def threads_to_upload(self, origin: int) -> list[tuple[bytes, bytes, int, int]]:
-        """(thread, room, uploaded_row, newest_row) of every thread of which the origin may lack frames."""
-        return await self._database.read(lambda each: reads.threads_to_upload(each, origin))
+    async def frames_to_upload(self, origin: int) -> list[tuple[bytes, int]]:
+        """(thread, how many) of the frames that the origin may lack."""
+        return await self._database.read(lambda each: reads.frames_to_upload(each, origin))
 
     # ---- threads, texts, events
 

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol
 
 from crdt import errors, keys
@@ -61,6 +61,7 @@ class Synchronizer:
         self._kept: set[str] = set()  # names of settings: what a person keeps on this device
         self._projects: dict[ThreadId, str | None] = {}
         self._moved = asyncio.Condition()
+        self._waking = False
         self._telling: set[asyncio.Task[None]] = set()
         self._nearby: Nearby | None = None
 
@@ -75,13 +76,15 @@ class Synchronizer:
         for stored in await self._threads.store.summaries():
             self._projects[ThreadId(stored.thread)] = decode_summary(stored.payload).project
         self._account.listeners.append(self._refresh)
-        self._threads.on_change.append(self._on_change)
+        self._threads.on_stored.append(self._on_stored)
         self._refresh()
 
     async def close(self) -> None:
         """Hang up everywhere."""
         with contextlib.suppress(ValueError):
             self._account.listeners.remove(self._refresh)
+        with contextlib.suppress(ValueError):
+            self._threads.on_stored.remove(self._on_stored)
         for url in list(self._tasks):
             await self._end(url)
 
@@ -107,17 +110,21 @@ class Synchronizer:
                 await task
         self._note()
 
-    def _on_change(self, opened: OpenThread, receipts: list[Any]) -> None:
+    def _on_stored(self, opened: OpenThread, stored: Sequence[object], origin: int) -> None:
         project = opened.view.meta().get("project")
         self._projects[opened.id] = project if isinstance(project, str) else None
         for link in self._links.values():
-            link.touch(opened.id)
+            link.touch(opened.id, origin)
 
-    def _note(self) -> None:
-        self._later(self._wake())
+    def _note(self, thread: ThreadId | None = None) -> None:
+        """Something moved: whoever waits looks again, once for all that moved in this turn of the loop."""
+        if not self._waking:
+            self._waking = True
+            self._later(self._wake())
 
     async def _wake(self) -> None:
         async with self._moved:
+            self._waking = False
             self._moved.notify_all()
 
     def _later(self, work: Any) -> None:
@@ -207,6 +214,8 @@ class Synchronizer:
             self._account.check_standing()
         if not self.is_set_up:
             raise errors.NOTHING_TO_SYNC_WITH()
+        if thread is not None and not self.may_sync(thread):
+            raise errors.NOTHING_TO_SYNC_WITH("This thread is kept on this device.", next="Run: opensesh sync enable")
         for link in self._links.values():
             link.hurry()
             if incoming:
@@ -221,9 +230,9 @@ class Synchronizer:
         if self._nearby and self._nearby.all_held(thread):
             return True  # equal digests: nothing is missing on either side
         links = self._links.values()
-        refused = [link.error for link in links if link.state == "refused" and link.error]
-        if refused and len(refused) == len(links):
-            raise refused[0]
+        refused = [link.trouble_with(thread) for link in links]
+        if refused and all(refused) and (first := refused[0]) is not None:
+            raise first
         if incoming and not any(link.is_current for link in links):
             return False
         return await self.pending(thread) == 0 and any(link.state == "connected" for link in links)

@@ -133,8 +133,11 @@ def _put_texts(connection: Connection, sealer: Sealer, texts: list[Text]) -> Non
 
 
 def _put_progress(connection: Connection, progress: RoomProgress) -> None:
+    # Two tasks move one row, each half of it: what came in, and what went out. Neither takes the other back.
     connection.execute(
-        "INSERT OR REPLACE INTO progress VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO progress VALUES (?, ?, ?, ?, ?) ON CONFLICT (origin, room) DO UPDATE SET"
+        " check_hash = iif(excluded.cursor > cursor, excluded.check_hash, check_hash),"
+        " cursor = max(cursor, excluded.cursor), uploaded_row = max(uploaded_row, excluded.uploaded_row)",
         (progress.origin, progress.room, progress.cursor, progress.check, progress.uploaded_row),
     )
 

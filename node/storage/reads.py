@@ -22,14 +22,22 @@ _origin = msgspec.msgpack.Decoder(tuple[str, str])
 
 
 def frames_after(
-    connection: Connection, thread: bytes, row: int, not_from: int | None, limit: int
+    connection: Connection, thread: bytes, row: int, not_from: int | None, limit: int, limit_bytes: int | None = None
 ) -> list[StoredFrame]:
-    found = connection.execute(
+    """At least one frame, if there is any; then as many as both limits allow."""
+    rows = connection.execute(
         f"SELECT {_FRAME} FROM frames INDEXED BY frames_in_order"  # noqa: S608
         " WHERE thread = ? AND row > ? AND origin IS NOT ? ORDER BY row LIMIT ?",
         (thread, row, not_from, limit),
-    ).fetchall()
-    return [StoredFrame(*columns) for columns in found]
+    )
+    if limit_bytes is None:
+        return [StoredFrame(*columns) for columns in rows.fetchall()]
+    found: list[StoredFrame] = []
+    size = 0
+    while size < limit_bytes and (columns := rows.fetchone()) is not None:
+        found.append(StoredFrame(*columns))
+        size += len(found[-1].frame)
+    return found
 
 
 def frame(connection: Connection, thread: bytes, envelope: bytes) -> StoredFrame | None:
@@ -61,14 +69,16 @@ def frames_being_tried(connection: Connection) -> list[tuple[bytes, bytes]]:
     return connection.execute("SELECT thread, envelope FROM frames WHERE status = 1 ORDER BY row").fetchall()
 
 
-def threads_to_upload(connection: Connection, origin: int) -> list[tuple[bytes, bytes, int, int]]:
-    """(thread, room, uploaded_row, newest_row) where the origin may lack frames. Costs no scan of the frames."""
-    return connection.execute(
-        "SELECT thread, threads.room, coalesce(uploaded_row, 0), newest_row FROM threads"
-        " LEFT JOIN progress ON progress.origin = ? AND progress.room = threads.room"
+def frames_to_upload(connection: Connection, origin: int) -> list[tuple[bytes, int]]:
+    """(thread, how many frames beyond the mark did not come from the origin), where there are any."""
+    found = connection.execute(
+        "SELECT threads.thread, (SELECT count(*) FROM frames INDEXED BY frames_in_order"
+        "  WHERE frames.thread = threads.thread AND frames.row > coalesce(uploaded_row, 0) AND origin IS NOT ?)"
+        " FROM threads LEFT JOIN progress ON progress.origin = ? AND progress.room = threads.room"
         " WHERE threads.room IS NOT NULL AND newest_row > coalesce(uploaded_row, 0)",
-        (origin,),
+        (origin, origin),
     ).fetchall()
+    return [(thread, count) for thread, count in found if count]
 
 
 def summaries(connection: Connection, sealer: Sealer) -> list[Summary]:

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final
 
 from crdt import errors, wire
@@ -20,38 +19,33 @@ from node.account import Account
 from node.affairs import Room
 from node.store import Batch, RoomProgress
 from node.sync.backoff import Backoff
+from node.sync.relay_memory import RelayMemory
+from node.sync.subscription import Subscription, batches
 from node.threads import Threads
 from node.transports.relay import Detached, RelayConnection
 
-BATCH_BYTES: Final = (
-    1024 * 1024
-)  # of frames in one upload: small beside the protocol's bound, large beside a round trip
+PAGE_BYTES: Final = 4 * 1024 * 1024  # of frames read from the store at once: bounds the memory of an upload
 OPENING: Final = 32  # rooms being subscribed at once
+PROVEN_S: Final = 30.0  # a connection that stood for so long was a good one: the next try comes soon
+LONGEST_PAUSE_S: Final = 60.0  # whatever pause a relay asks for
 # Whoever holds the room's own key certifies itself, beyond any generation that ends members' certificates: a
 # device that was away when one was raised could otherwise never come to the record that says so.
 OWN_GENERATION: Final = 2**53
+PASSING: Final = ("rate", "busy", "full", "stopping", "internal")  # refusals that end by themselves
 Connect = Callable[[str, str], Awaitable[RelayConnection]]
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Subscription:
-    """How far we are with one room, and the relay with us. `last` is the newest cursor we have heard of."""
-
-    thread: ThreadId
-    progress: RoomProgress
-    heard: int = 0
-    last: int = 0
-    published: tuple[int, bytes] = (0, b"")  # the cursor and hash of the last frame we surely put there
-
-    @property
-    def is_current(self) -> bool:
-        """Whether everything the relay was known to have is here."""
-        return self.heard >= self.last
+class _Again(Exception):
+    """Connect anew: nothing is wrong with the relay."""
 
 
 class RelayLink:
-    """Run it as a task; cancel the task to end it. `changed` is set whenever `state` or a mark moved."""
+    """Run it as a task; cancel the task to end it.
+
+    `state` is connecting, connected, refused or unreachable; `error` says why, or, while connected, which refusal
+    keeps a room from syncing. `changed` is called with the thread whose standing moved, or None for all.
+    """
 
     def __init__(
         self, url: str, account: Account, threads: Threads, connect: Connect, may_sync: Callable[[ThreadId], bool]
@@ -59,82 +53,106 @@ class RelayLink:
         self.url = url
         self.state = "connecting"
         self.error: OpenSeshError | None = None
-        self.changed: Callable[[], None] = lambda: None
+        self.changed: Callable[[ThreadId | None], None] = lambda _: None
         self._account = account
         self._threads = threads
         self._connect = connect
         self._may_sync = may_sync
+        self._memory = RelayMemory(threads.store, url)
+        self._known: dict[bytes, RoomProgress] = {}  # by room, also of those that aren't subscribed
         self._rooms: dict[bytes, Subscription] = {}
-        self._origin = 0
-        self._due = asyncio.Event()  # something to upload, or rooms to look at anew
+        self._of_thread: dict[ThreadId, Subscription] = {}
+        self._barred: dict[ThreadId, OpenSeshError] = {}  # refused for good; asked again with the next connection
+        self._complete: set[ThreadId] = set()  # threads that the relay surely has entirely
+        self._touched: set[ThreadId] = set()  # threads with something to upload
+        self._due = asyncio.Event()  # something is touched, or rooms are to be looked at anew
+        self._rooms_due = True
+        self._retry_at: float | None = None  # loop time at which what was refused for now is tried again
+        self._retry: set[ThreadId] = set()
         self._hurry = asyncio.Event()  # somebody waits: don't sit out the backoff
         self._login = b""
         self._asking = False
-        self._complete: set[ThreadId] = set()  # threads that the relay surely has entirely
-        self._known: dict[bytes, RoomProgress] = {}
 
     # ---- what others ask
 
     def poke(self) -> None:
-        """There may be something to upload, or a room to open."""
+        """There may be a room to open or to leave."""
+        self._rooms_due = True
         self._due.set()
 
     def hurry(self) -> None:
-        """Try at once, if it is waiting to try again."""
-        self._hurry.set()
+        """Try at once what it is waiting to try again."""
+        if self.state != "connected":
+            self._hurry.set()
+        elif self._barred or self._retry_at is not None:
+            self._barred.clear()
+            self._retry_at = 0.0
+            self.poke()
 
     def has_all(self, thread: ThreadId) -> bool:
         """Whether the relay surely has everything of a thread that is here."""
-        return self.state == "connected" and thread in self._complete
+        return thread in self._complete
 
-    def touch(self, thread: ThreadId) -> None:
-        """The thread has something new: upload it."""
-        self._complete.discard(thread)
-        self._due.set()
+    def touch(self, thread: ThreadId, origin: int) -> None:
+        """The thread has something new, from there: upload it, if it isn't the relay's own."""
+        if origin != self._memory.origin:
+            self._complete.discard(thread)
+            self._touched.add(thread)
+            self._due.set()
+        elif thread not in self._touched:
+            self._complete.add(thread)
+
+    def trouble_with(self, thread: ThreadId | None) -> OpenSeshError | None:
+        """Why a thread (or any) can't come to this relay, if that won't end by itself."""
+        if self.state == "refused":
+            return self.error
+        return self._barred.get(thread) if thread else next(iter(self._barred.values()), None)
 
     @property
     def is_current(self) -> bool:
         """Connected, every room subscribed, and all of it here."""
-        wanted = {room.key.public for room in self._wanted()}
-        current = all(subscription.is_current for subscription in self._rooms.values())
-        return self.state == "connected" and not self._asking and wanted <= self._rooms.keys() and current
+        if self.state != "connected" or self._asking or not all(each.is_current for each in self._rooms.values()):
+            return False
+        return all(room.key.public in self._rooms for room in self._wanted() if room.thread not in self._barred)
 
     def ask_again(self) -> None:
         """Find out anew how far the relay is, before `is_current` says anything."""
         self._asking = True
-        self._due.set()
+        self.poke()
 
     async def pending(self, only: ThreadId | None) -> int:
         """How many frames of threads that sync the relay hasn't stored."""
-        count = 0
-        store = self._threads.store
-        origin = await store.origin_number("relay", self.url)
-        for thread, room, after_row, _ in await store.threads_to_upload(origin):
-            if only in (None, thread) and self._is_wanted(room):
-                count += len(await store.frames(thread, after_row, not_from=origin))
-        return count
-
-    def _is_wanted(self, public: bytes) -> bool:
-        return any(room.key.public == public for room in self._wanted())
+        if self._memory.origin < 0:
+            await self._memory.recall()
+        behind = await self._memory.behind()
+        if only is not None:
+            return behind.get(only, 0) if self._wants(only) else 0
+        return sum(count for thread, count in behind.items() if self._wants(thread))
 
     # ---- its life
 
     async def run(self) -> None:
         """Connect, serve, and again, until cancelled."""
+        await self._memory.recall()
+        await self._take_stock()
         backoff = Backoff()
         while True:
-            pause_s = 0.0
+            begun, pause_s = asyncio.get_running_loop().time(), 0.0
             try:
-                await self._serve_once(backoff)
+                await self._serve_once()
+            except _Again:
+                pass
             except OpenSeshError as error:
-                self._set("refused" if error.kind is errors.RELAY_REFUSED else "unreachable", error)
-                retry_ms = error.details.get("retry_after_ms")
-                pause_s = retry_ms / 1000 if isinstance(retry_ms, int) else 0.0
+                lasts = error.kind is errors.RELAY_REFUSED and error.details.get("reason") not in PASSING
+                self._set("refused" if lasts else "unreachable", error)
+                pause_s = _pause_asked(error)
             except Exception:
                 log.exception("sync with a relay ended in a fault of ours")
                 self._set("unreachable", errors.INTERNAL())
+            if asyncio.get_running_loop().time() - begun >= PROVEN_S:
+                backoff.reset()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(backoff.next_s(min(pause_s, 60.0))):
+                async with asyncio.timeout(backoff.next_s(pause_s)):
                     await self._hurry.wait()
             self._hurry.clear()
 
@@ -142,14 +160,26 @@ class RelayLink:
         if state != self.state or error is not None:
             log.info("relay %s: %s%s", self.url, state, f" ({error.kind.code})" if error else "")
         self.state, self.error = state, error
-        self.changed()
+        self.changed(None)
 
-    async def _serve_once(self, backoff: Backoff) -> None:
+    async def _take_stock(self) -> None:
+        """Which threads the relay has entirely, going by the marks."""
+        behind = await self._memory.behind()
+        here = {ThreadId(each.thread) for each in await self._threads.store.summaries()}
+        self._complete = here - behind.keys() if self._memory.origin >= 0 else set()
+        self._touched = set(behind)
+        self.changed(None)
+
+    async def _serve_once(self) -> None:
         self._login = self._account.login.public
         connection = await self._connect(self.url, self._account.affairs.relays.get(self.url, ""))
         try:
-            await self._begin(connection)
-            backoff.reset()
+            before = self._memory.origin
+            self._known = await self._memory.meet(connection.store)
+            if self._memory.origin != before:
+                await self._take_stock()
+            self._rooms_due = True
+            self._due.set()
             self._set("connected")
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._receive(connection))
@@ -157,161 +187,201 @@ class RelayLink:
         except BaseExceptionGroup as many:
             raise _first(many) from None
         finally:
+            self._touched |= self._retry
+            self._retry.clear()
+            self._retry_at = None
             self._rooms.clear()
-            self._complete.clear()
+            self._of_thread.clear()
+            self._barred.clear()
             self._set("connecting")
             await connection.close()
 
-    async def _begin(self, connection: RelayConnection) -> None:
-        """Know the relay's store again; with another one, nothing we remember of it holds."""
-        store = self._threads.store
-        self._origin = await store.origin_number("relay", self.url)
-        name = f"relay/{self._origin}/store"
-        if await store.setting(name) != connection.store:
-            zero = [RoomProgress(self._origin, room, 0, b"", 0) for room in await store.progress(self._origin)]
-            await store.write(Batch(progress=zero, settings={name: connection.store}))
-        self._known = await store.progress(self._origin)
-
     # ---- rooms
+
+    def _wants(self, thread: ThreadId) -> bool:
+        room = self._account.affairs.rooms.get(thread)
+        if room is None or room.state == "deleted":
+            return False
+        return thread == self._account.thread or self._may_sync(thread)
 
     def _wanted(self) -> list[Room]:
         """The account first: it brings the index of all others."""
-        account = self._account
-        rooms = [room for room in account.affairs.rooms.values() if room.state != "deleted"]
-        chosen = [room for room in rooms if room.thread == account.thread or self._may_sync(room.thread)]
-        return sorted(chosen, key=lambda room: room.thread != account.thread)
+        account = self._account.thread
+        wanted = [room for thread, room in self._account.affairs.rooms.items() if self._wants(thread)]
+        return sorted(wanted, key=lambda room: room.thread != account)
 
     async def _subscribe_all(self, connection: RelayConnection) -> None:
         if self._account.login.public != self._login:
-            raise errors.RELAY_UNREACHABLE("The login was replaced.", url=self.url, reason="new login")
+            raise _Again("the login was replaced")
         wanted = {room.key.public: room for room in self._wanted()}
         for public in [public for public in self._rooms if public not in wanted]:
-            del self._rooms[public]
+            self._leave(public)
             await connection.detach(public)
-        missing = [room for public, room in wanted.items() if public not in self._rooms]
+        missing = [r for public, r in wanted.items() if public not in self._rooms and r.thread not in self._barred]
         for start in range(0, len(missing), OPENING):
-            await asyncio.gather(*(self._subscribe(connection, room) for room in missing[start : start + OPENING]))
+            await asyncio.gather(*(self._try_room(connection, room) for room in missing[start : start + OPENING]))
+
+    async def _try_room(self, connection: RelayConnection, room: Room) -> None:
+        try:
+            await self._subscribe(connection, room)
+        except OpenSeshError as error:
+            # Without its own account nothing of the identity syncs: then that is the relay's answer to all of it.
+            if error.kind is not errors.RELAY_REFUSED or room.thread == self._account.thread:
+                raise
+            self._refused(room.thread, error)
 
     async def _subscribe(self, connection: RelayConnection, room: Room) -> None:
         public = room.key.public
-        await connection.open_room(room.key)
+        progress = self._known.get(public) or RoomProgress(self._memory.origin, public, 0, b"", 0)
+        if not progress.cursor:
+            await connection.open_room(room.key)
         if room.generation:
             await connection.raise_generation(room.key, room.generation)
-        progress = self._known.get(public) or RoomProgress(self._origin, public, 0, b"", 0)
         certificate = wire.certify(room.key, self._login, True, OWN_GENERATION)
-        subscription = self._rooms[public] = Subscription(room.thread, progress, heard=progress.cursor)
+        subscription = Subscription(room.thread, public, progress, heard=progress.cursor)
+        self._rooms[public] = self._of_thread[room.thread] = subscription
         try:
             attached = await connection.attach(certificate, progress.cursor, progress.check)
-        except BaseException:
-            self._rooms.pop(public, None)
+        except BaseException as error:
+            self._leave(public)
+            if isinstance(error, OpenSeshError) and error.details.get("reason") == "no-room":
+                await self._start_over()  # it had the room: the same as a cursor that it doesn't have
             raise
         if attached.reset:
-            subscription.progress = RoomProgress(self._origin, public, 0, b"", 0)
-            subscription.heard = 0
+            await self._start_over()
         subscription.last = max(subscription.last, attached.last)
-        self.changed()
+        self.changed(room.thread)
+
+    async def _start_over(self) -> None:
+        log.warning("relay %s lacks what it had: it is told everything again", self.url)
+        await self._memory.start_over()
+        raise _Again("the relay went back")
+
+    def _leave(self, public: bytes) -> None:
+        left = self._rooms.pop(public, None)
+        if left is not None and self._of_thread.get(left.thread) is left:
+            del self._of_thread[left.thread]
+
+    def _refused(self, thread: ThreadId, error: OpenSeshError) -> None:
+        """One room can't go on, for now or for good; the others do."""
+        self.error = error
+        if error.details.get("reason") in PASSING:
+            pause_s = max(1.0, _pause_asked(error))
+            at = asyncio.get_running_loop().time() + pause_s
+            self._retry_at = max(at, self._retry_at or 0.0)
+            self._retry.add(thread)
+        else:
+            log.warning("relay %s refuses a room: %s", self.url, error.details.get("reason"))
+            self._barred[thread] = error
+        self.changed(thread)
 
     # ---- frames in
 
     async def _receive(self, connection: RelayConnection) -> None:
+        detached: set[bytes] = set()
         async for event in connection.events():
             if isinstance(event, wire.Deliver):
                 await self._take(event)
             elif isinstance(event, Detached):
-                self._rooms.pop(event.room, None)  # our certificate's generation is over: with the new one, again
-                self._due.set()
+                left = self._rooms.get(event.room)
+                self._leave(event.room)
+                if left is not None and event.room in detached:  # once may be a matter of timing, twice is its will
+                    self._refused(left.thread, event.error)
+                detached.add(event.room)
+                self.poke()
         raise connection.error or errors.RELAY_UNREACHABLE(url=self.url)
 
     async def _take(self, deliver: wire.Deliver) -> None:
         subscription = self._rooms.get(deliver.room)
         if subscription is None:
             return
-        moved = self._moved(subscription, deliver)
-        await self._threads.receive(subscription.thread, deliver.frames, self._origin, moved)
+        moved = subscription.moved(deliver)
+        await self._threads.receive(subscription.thread, deliver.frames, self._memory.origin, moved)
         # Only now: the uploads write this mark too, and it must never be ahead of the frames on the disk.
-        uploaded_row = subscription.progress.uploaded_row
-        subscription.progress = RoomProgress(self._origin, moved.room, moved.cursor, moved.check, uploaded_row)
+        subscription.keep(moved.cursor, moved.check)
         self._known[deliver.room] = subscription.progress
-        subscription.heard = max(subscription.heard, deliver.upto)
-        subscription.last = max(subscription.last, deliver.upto)
-        self.changed()
-
-    def _moved(self, subscription: Subscription, deliver: wire.Deliver) -> RoomProgress:
-        """The mark moves only to a place whose frame we know: our own are skipped on the way to us."""
-        before = subscription.progress
-        if deliver.frames and deliver.upto - deliver.after == len(deliver.frames):
-            check = wire.frame_hash(deliver.frames[-1])
-        elif subscription.published[0] == deliver.upto:
-            check = subscription.published[1]
-        else:
-            return before
-        return RoomProgress(self._origin, before.room, deliver.upto, check, before.uploaded_row)
+        subscription.hear(deliver.upto)
+        self.changed(subscription.thread)
 
     # ---- frames out
 
     async def _send(self, connection: RelayConnection) -> None:
         while True:
             self._due.clear()
-            if self._asking:
-                self._rooms.clear()  # subscribing anew is how a relay is asked for its newest cursor
-                self._asking = False
-            await self._subscribe_all(connection)
-            for thread, room, after_row, newest in await self._behind():
-                await self._upload(connection, thread, room, after_row, newest)
-            late = {thread for thread, *_ in await self._behind()}
-            self._complete = {each.thread for each in self._rooms.values()} - late
-            self.changed()
-            await self._due.wait()
+            if self._asking or self._rooms_due:
+                await self._look_at_rooms(connection)
+            while self._touched:
+                await self._upload_next(connection)
+            self.changed(None)
+            await self._pause()
 
-    async def _behind(self) -> list[tuple[ThreadId, bytes, int, int]]:
-        """(thread, room, uploaded row, newest row) of the subscribed rooms that may lack frames."""
-        found = []
-        for thread, room, stored_row, newest in await self._threads.store.threads_to_upload(self._origin):
-            if (subscription := self._rooms.get(room)) is not None:
-                after_row = max(stored_row, subscription.progress.uploaded_row)
-                if after_row < newest:
-                    found.append((ThreadId(thread), room, after_row, newest))
-        return found
+    async def _look_at_rooms(self, connection: RelayConnection) -> None:
+        self._rooms_due = False
+        if self._asking:
+            self._rooms.clear()  # subscribing anew is how a relay is asked for its newest cursor
+            self._of_thread.clear()
+        before = set(self._of_thread)
+        await self._subscribe_all(connection)
+        self._asking = False
+        news = self._of_thread.keys() - before
+        self._touched |= news - self._complete  # touched before there was a room to put it into
 
-    async def _upload(
-        self, connection: RelayConnection, thread: ThreadId, room: bytes, after_row: int, newest: int
-    ) -> None:
-        """Everything up to row `newest` that did not come from there."""
-        while page := await self._threads.store.frames(thread, after_row, not_from=self._origin):
-            for batch in _batches([frame.frame for frame in page]):
-                stored = await connection.publish(room, batch)
-                if (subscription := self._rooms.get(room)) is not None:
-                    subscription.published = (stored.last, wire.frame_hash(batch[-1]))
-                    subscription.last = max(subscription.last, stored.last)
-            after_row = page[-1].row
-            newest = max(newest, after_row)
-            await self._mark(room, after_row, store=True)
-        await self._mark(room, newest, store=False)
+    async def _pause(self) -> None:
+        """Until something is due, or what was refused may be tried again."""
+        try:
+            async with asyncio.timeout_at(self._retry_at):
+                await self._due.wait()
+        except TimeoutError:
+            pass
+        if self._retry_at is not None and asyncio.get_running_loop().time() >= self._retry_at:
+            self._retry_at, self.error = None, None
+            self._touched |= self._retry
+            self._retry.clear()
+            self._rooms_due = True
 
-    async def _mark(self, room: bytes, row: int, *, store: bool) -> None:
-        """What only came from there needs no mark on the disk: the next one will do."""
-        subscription = self._rooms.get(room)
-        if subscription is None or row <= subscription.progress.uploaded_row:
+    async def _upload_next(self, connection: RelayConnection) -> None:
+        """One thread; whatever comes to it meanwhile goes in the next round."""
+        thread = self._touched.pop()
+        subscription = self._of_thread.get(thread)
+        if subscription is None or thread in self._barred or thread in self._retry:
+            return  # looked at again when it has a room, or may be tried again
+        try:
+            done = await self._upload(connection, subscription)
+        except OpenSeshError as error:
+            if error.kind is not errors.RELAY_REFUSED:
+                self._touched.add(thread)
+                raise
+            self._refused(thread, error)
             return
-        before = subscription.progress
-        subscription.progress = RoomProgress(self._origin, room, before.cursor, before.check, row)
-        self._known[room] = subscription.progress
-        if store:
-            await self._threads.store.write(Batch(progress=[subscription.progress]))
-            self.changed()
+        except BaseException:
+            self._touched.add(thread)
+            raise
+        if done and thread not in self._touched:
+            self._complete.add(thread)
+            self.changed(thread)
+
+    async def _upload(self, connection: RelayConnection, subscription: Subscription) -> bool:
+        """Everything of a thread that did not come from there. False if it may not go on."""
+        store, origin = self._threads.store, self._memory.origin
+        after_row = subscription.progress.uploaded_row
+        while page := await store.frames(subscription.thread, after_row, not_from=origin, limit_bytes=PAGE_BYTES):
+            for batch in batches([frame.frame for frame in page]):
+                if self._of_thread.get(subscription.thread) is not subscription or not self._wants(subscription.thread):
+                    return False
+                stored = await connection.publish(subscription.room, batch)
+                subscription.stored(batch, stored.last)
+            after_row = page[-1].row
+            subscription.uploaded(after_row)
+            self._known[subscription.room] = subscription.progress
+            await store.write(Batch(progress=[subscription.progress]))
+            self.changed(subscription.thread)
+        return True
 
 
-def _batches(frames: list[bytes]) -> list[list[bytes]]:
-    """Frames in order, cut where a message would grow too large."""
-    batches: list[list[bytes]] = []
-    size = 0
-    for frame in frames:
-        if not batches or size + len(frame) > BATCH_BYTES or len(batches[-1]) >= wire.MAX_BATCH_FRAMES:
-            batches.append([])
-            size = 0
-        batches[-1].append(frame)
-        size += len(frame)
-    return batches
+def _pause_asked(error: OpenSeshError) -> float:
+    """The seconds a relay asks us to wait, within reason."""
+    asked_ms = error.details.get("retry_after_ms")
+    return min(asked_ms / 1000, LONGEST_PAUSE_S) if isinstance(asked_ms, int) else 0.0
 
 
 def _first(many: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -43,7 +43,12 @@ class Machine:
     async def say(self, thread: ThreadId, *texts: str) -> None:
         """Put messages into this device's timeline, one frame each."""
         for text in texts:
-            async with self.threads.change(thread) as draft:
+            await self.say_at_once(thread, text)
+
+    async def say_at_once(self, thread: ThreadId, *texts: str) -> None:
+        """The same, stored together."""
+        async with self.threads.change(thread) as draft:
+            for text in texts:
                 device, now = self.account.device.id, time.time_ns() // 1_000_000
                 said = Message(os.urandom(8).hex(), device, "user", now, now, "final", (Part("text", text),))
                 draft.commit(draft.timeline, lambda doc, said=said: put_message(doc, said))  # type: ignore[misc]
@@ -80,8 +85,8 @@ async def enter(first: Machine, second: Machine) -> None:
     log.add_device(device, account.device.signing, second.account.device_name, "linux", 1)
     room = account.affairs.rooms[account.thread]
     bundle = Bundle(
-        account.identity, account.thread, room.key.seed, account.login.seed, room.generation, {},
-        list(account.affairs.entries), account.device_name,
+        account.identity, account.thread, room.key.seed, account.login.seed, room.generation,
+        dict(account.affairs.relays), list(account.affairs.entries), account.device_name,
     )  # fmt: skip
     await account.admit_device(log.entries[-1:], device.agreement.public)
     await second.account.join(identities.Installation(seed, account.identity, account.thread), bundle)

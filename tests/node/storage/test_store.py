@@ -152,12 +152,21 @@ async def test_only_what_an_origin_lacks_is_to_be_uploaded_to_it(store: Store) -
     await store.write(
         Batch(frames=[a_frame("a", 1), a_frame("a", 2, origin=relay)], summaries=[a_summary("a"), a_summary("b")])
     )
-    assert await store.threads_to_upload(relay) == [(ident("a"), ident("room of a"), 0, 2)]
+    assert await store.frames_to_upload(relay) == [(ident("a"), 1)]
     assert [frame.row for frame in await store.frames(ident("a"), not_from=relay)] == [1]
     await store.write(Batch(progress=[RoomProgress(relay, ident("room of a"), 1, b"h" * 16, 2)]))
-    assert await store.threads_to_upload(relay) == []
+    assert await store.frames_to_upload(relay) == []
     await store.write(Batch(frames=[a_frame("a", 3)]))
-    assert await store.threads_to_upload(relay) == [(ident("a"), ident("room of a"), 2, 3)]
+    assert await store.frames_to_upload(relay) == [(ident("a"), 1)]
+
+
+async def test_a_mark_that_two_tasks_move_goes_back_in_neither_half(store: Store) -> None:
+    room = ident("room of a")
+    await store.write(Batch(progress=[RoomProgress(1, room, 3, b"3" * 16, 10)]))
+    await store.write(Batch(progress=[RoomProgress(1, room, 5, b"5" * 16, 4)]))  # read when the upload was at 4
+    assert await store.progress(1) == {room: RoomProgress(1, room, 5, b"5" * 16, 10)}
+    await store.write(Batch(progress=[RoomProgress(1, room, 3, b"3" * 16, 12)]))  # and the other way round
+    assert await store.progress(1) == {room: RoomProgress(1, room, 5, b"5" * 16, 12)}
 
 
 async def test_known_hashes_are_those_of_that_thread(store: Store) -> None:
