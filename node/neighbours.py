@@ -41,6 +41,7 @@ class Neighbours:
         self._may_sync = may_sync
         self._enabled = enabled
         self._port = port
+        self._port_problem = ""
         self._inventories = Inventories(threads)
         self._sessions: dict[DeviceId, PeerSession] = {}
         self._transports: dict[DeviceId, Transport] = {}
@@ -71,10 +72,17 @@ class Neighbours:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._discovery is not None:
-            await self._discovery.close()
-        if self._server is not None:
-            await self._server.close()
+        await self._go_down()
+
+    async def _go_down(self) -> None:
+        async with self._up:
+            discovery, server, self._discovery, self._server = self._discovery, self._server, None, None
+            for transport in list(self._transports.values()):
+                await transport.close()
+            if discovery is not None:
+                await discovery.close()
+            if server is not None:
+                await server.close()
 
     def _later(self, work: Any, name: str) -> "asyncio.Task[Any]":
         task = asyncio.get_running_loop().create_task(work, name=name)
@@ -84,7 +92,10 @@ class Neighbours:
 
     def _refresh(self) -> None:
         """The identity's affairs changed: other devices, other threads."""
-        if not self._account.exists or self._account.is_revoked:
+        if not self._account.exists:
+            return
+        if self._account.is_revoked:  # nobody of ours is there for it any more: neither to find nor to be found
+            self._later(self._go_down(), "local network")
             return
         self._contacts = None
         live = {device.id for device in self._account.affairs.log.live()}
@@ -97,14 +108,25 @@ class Neighbours:
     async def _ensure_up(self) -> Discovery:
         async with self._up:
             if self._discovery is None:
-                context, certificate_hash = await server_context()
-                server = LanServer(self._account.device.signing, self._known, self._serve)
-                await server.start(context, certificate_hash, port=self._port)
-                self._server = server
+                self._server = server = await self._listen()
                 self._discovery = Discovery(self._account.device.signing.seed, server.port)
                 await self._discovery.start()
                 self._later(self._watch(self._discovery), "neighbours")
             return self._discovery
+
+    async def _listen(self) -> LanServer:
+        """On the port of the settings; on any other if that one can't be had, for others are told which."""
+        context, certificate_hash = await server_context()
+        server = LanServer(self._account.device.signing, self._known, self._serve)
+        try:
+            await server.start(context, certificate_hash, port=self._port)
+        except OSError as error:
+            if not self._port:
+                raise
+            self._port_problem = f"Port {self._port} (sync.lan_port) can't be used: {error.strerror}. Another one is."
+            log.warning("%s", self._port_problem)
+            await server.start(context, certificate_hash)
+        return server
 
     def _known(self) -> Contacts:
         """The identity's other devices, whose keys the log vouches for."""
@@ -117,7 +139,7 @@ class Neighbours:
 
     async def _watch(self, discovery: Discovery) -> None:
         """Dial whoever is ours to dial, whenever somebody comes or goes."""
-        while True:
+        while self._discovery is discovery:
             revision = discovery.revision
             for pseudonym, peer in list(discovery.peers.items()):
                 if pseudonym not in self._dialled and discovery.dials(peer):
@@ -129,11 +151,12 @@ class Neighbours:
         """A session with whoever is behind a pseudonym, for as long as it is announced."""
         backoff = Backoff()
         try:
-            while peer.pseudonym in discovery.peers:
+            while self._discovery is discovery and peer.pseudonym in discovery.peers:
                 transport = await self._dial(discovery.peers[peer.pseudonym])
                 if transport is not None and transport.peer.device is not None:
-                    backoff.reset()
+                    begun = asyncio.get_running_loop().time()
                     await self._serve(transport)
+                    backoff.stood(asyncio.get_running_loop().time() - begun)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(backoff.next_s()):
                         while peer.pseudonym in discovery.peers:
@@ -202,7 +225,7 @@ class Neighbours:
 
     def problem(self) -> str:
         """Why the local network can't be used, in a sentence; empty if it can, or isn't to be."""
-        return self._discovery.problem if self._discovery is not None else ""
+        return (self._discovery.problem if self._discovery is not None else "") or self._port_problem
 
     def is_online(self, device: DeviceId) -> bool:
         """Whether there is a line to it now."""

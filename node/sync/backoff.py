@@ -4,6 +4,7 @@ import random
 
 FIRST_S = 0.5
 MOST_S = 60.0
+PROVEN_S = 30.0  # a line that stood for so long was a good one
 
 
 class Backoff:
@@ -19,6 +20,7 @@ class Backoff:
         self._next_s = min(MOST_S, self._next_s * 2)
         return wait_s
 
-    def reset(self) -> None:
-        """It worked: begin anew the next time."""
-        self._next_s = FIRST_S
+    def stood(self, seconds: float) -> None:
+        """A line was there for so long. One that is cut at once each time is no reason to hurry."""
+        if seconds >= PROVEN_S:
+            self._next_s = FIRST_S

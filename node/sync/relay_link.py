@@ -26,7 +26,6 @@ from node.transports.relay import Detached, RelayConnection
 
 PAGE_BYTES: Final = 4 * 1024 * 1024  # of frames read from the store at once: bounds the memory of an upload
 OPENING: Final = 32  # rooms being subscribed at once
-PROVEN_S: Final = 30.0  # a connection that stood for so long was a good one: the next try comes soon
 LONGEST_PAUSE_S: Final = 60.0  # whatever pause a relay asks for
 # Whoever holds the room's own key certifies itself, beyond any generation that ends members' certificates: a
 # device that was away when one was raised could otherwise never come to the record that says so.
@@ -149,8 +148,7 @@ class RelayLink:
             except Exception:
                 log.exception("sync with a relay ended in a fault of ours")
                 self._set("unreachable", errors.INTERNAL())
-            if asyncio.get_running_loop().time() - begun >= PROVEN_S:
-                backoff.reset()
+            backoff.stood(asyncio.get_running_loop().time() - begun)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(backoff.next_s(pause_s)):
                     await self._hurry.wait()

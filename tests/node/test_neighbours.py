@@ -1,6 +1,7 @@
 """The local network as a node uses it: real listeners and lines on loopback; only mDNS is played by a table."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -106,9 +107,14 @@ async def ended() -> AsyncIterator[AsyncExitStack]:
 
 
 async def begin(
-    ended: AsyncExitStack, here: Machine, may_sync: Callable[[ThreadId], bool] = lambda thread: True, *, on: bool = True
+    ended: AsyncExitStack,
+    here: Machine,
+    may_sync: Callable[[ThreadId], bool] = lambda thread: True,
+    *,
+    on: bool = True,
+    port: int = 0,
 ) -> Neighbours:
-    made = Neighbours(here.account, here.threads, may_sync, enabled=on)
+    made = Neighbours(here.account, here.threads, may_sync, enabled=on, port=port)
     await made.start()
     ended.push_async_callback(made.close)
     return made
@@ -190,6 +196,36 @@ async def test_a_revoked_device_is_hung_up_on_and_not_let_in_again(
         await dial("127.0.0.1", left._server.port, own.signing, contacts)
     assert "not for you" not in await desktop.texts(thread)
     assert len(await laptop.hashes(thread)) > len(before)
+
+
+async def test_a_device_that_learns_it_was_revoked_listens_no_more(
+    air: Air, machines: tuple[Machine, Machine], ended: AsyncExitStack
+) -> None:
+    laptop, desktop = machines
+    await enter(laptop, desktop)
+    left, right = await begin(ended, laptop), await begin(ended, desktop)
+    await until(lambda: left.is_online(desktop.account.device.id) and right.is_online(laptop.account.device.id))
+    assert right._server is not None
+    port = right._server.port
+    await Devices(laptop.account, laptop.threads).revoke("desktop")
+    frames = [frame async for frame in laptop.threads.store.stream_frames(laptop.account.thread)]
+    await desktop.threads.receive(laptop.account.thread, [frame.frame for frame in frames], 7)
+    assert desktop.account.is_revoked
+    await until(lambda: len(air.announced) == 1)
+    with pytest.raises(OSError):
+        await asyncio.open_connection("127.0.0.1", port)
+
+
+async def test_a_port_that_is_taken_is_told_of_and_another_one_used(
+    air: Air, machines: tuple[Machine, Machine], ended: AsyncExitStack
+) -> None:
+    laptop, desktop = machines
+    await enter(laptop, desktop)
+    with socket.create_server(("", 0)) as taken:
+        port = taken.getsockname()[1]
+        left, _ = await begin(ended, laptop, port=port), await begin(ended, desktop)
+        await until(lambda: left.is_online(desktop.account.device.id))
+        assert f"Port {port} (sync.lan_port)" in left.problem()
 
 
 async def test_a_stranger_under_the_same_roof_gets_no_line(
