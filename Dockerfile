@@ -15,7 +15,7 @@ FROM python:${PYTHON}-slim
 COPY --from=build /opt/relay /opt/relay
 COPY crdt/__init__.py crdt/errors.py crdt/ids.py crdt/keys.py crdt/wire.py /app/crdt/
 COPY relay /app/relay/
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin relay \
+RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin relay \
     && install -d -m 0700 -o relay -g relay /data
 WORKDIR /app
 ENV PATH=/opt/relay/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
