@@ -67,7 +67,7 @@ class Daemon:
         installation = await asyncio.to_thread(keychain.unlock, home.data, home.database, self._environ)
         store = await Store.open(home.database, installation.key)
         stack.push_async_callback(store.close)
-        await store.prune_events(self._settings.number("node.event_history"))
+        await store.keep_events(self._settings.number("node.event_history"))
         bus = Bus()
         stack.callback(bus.close)
         account = Account(store, device_name(self._settings.text("node.device_name")))

@@ -61,6 +61,7 @@ class Store:
         self._database = database
         self._sealer = sealer
         self.generation = generation
+        self._events_kept: int | None = None  # all of them
 
     @classmethod
     async def open(cls, path: Path, installation_key: bytes, schema: Schema = CURRENT) -> "Store":
@@ -99,16 +100,19 @@ class Store:
 
     async def write(self, batch: Batch) -> Written:
         """Store the batch entirely, durably, or not at all. Raises `DuplicateRequest`, DISK_FULL, HOME_LOCKED."""
-        work = partial(_apply, sealer=self._sealer, batch=batch)
-        return await self._database.write(work, batch.size_bytes())
+        work = partial(apply.apply, sealer=self._sealer, batch=batch, events_kept=self._events_kept)
+        written: Written = await self._database.write(work, batch.size_bytes())
+        return written
 
     async def origin_number(self, kind: str, name: str) -> int:
         """The number under which frames of a relay ("relay", URL) or device ("device", id) are kept; made if new."""
         return await self._database.write(lambda each: apply.ensure_origin(each, self._sealer, kind, name))
 
-    async def prune_events(self, keep: int) -> int:
-        """Keep the newest `keep` events. Returns the new floor: older cursors are unknown from now on."""
-        return await self._database.write(lambda each: apply.prune_events(each, keep))
+    async def keep_events(self, count: int) -> int:
+        """Keep about the newest `count` events from now on. Returns the floor: older cursors are unknown now."""
+        self._events_kept = count
+        floor: int = await self._database.write(lambda each: apply.prune_events(each, count))
+        return floor
 
     # ---- frames
 
@@ -262,10 +266,6 @@ class Store:
 
     def _search(self, connection: apply.Connection, words: tuple[str, ...], after: int) -> tuple[list[Text], int]:
         return reads.search(connection, self._sealer, words, after, reads.PAGE)
-
-
-def _apply(connection: apply.Connection, sealer: Sealer, batch: Batch) -> Written:
-    return apply.apply(connection, sealer, batch)
 
 
 # What `backup create` copies with; here so that callers need not know the storage package.

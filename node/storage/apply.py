@@ -24,6 +24,7 @@ from node.storage.sealing import Sealer
 
 MAX_ANSWERS = 10_000
 ANSWER_AGE_MS = 7 * 24 * 3600 * 1000
+PRUNE_EVERY = 1024  # events: so seldom that it costs next to nothing, so often that no one time costs much
 
 
 class Rows(Protocol):
@@ -40,8 +41,11 @@ class Connection(Protocol):
     def execute(self, sql: str, parameters: tuple[Any, ...] = (), /) -> Rows: ...
 
 
-def apply(connection: Connection, sealer: Sealer, batch: Batch) -> Written:
-    """Store the batch. Raises `DuplicateRequest`; the caller rolls back to before the batch on any exception."""
+def apply(connection: Connection, sealer: Sealer, batch: Batch, events_kept: int | None = None) -> Written:
+    """Store the batch; now and then delete events beyond the newest `events_kept` (None keeps all).
+
+    Raises `DuplicateRequest`; the caller rolls back to before the batch on any exception.
+    """
     if batch.answer is not None:
         _keep_answer(connection, sealer, batch.answer)
     for thread in batch.forget:
@@ -63,7 +67,10 @@ def apply(connection: Connection, sealer: Sealer, batch: Batch) -> Written:
     ):
         for name, value in changes.items():
             put_named(connection, sealer, table, name, value)
-    return Written(_add_events(connection, sealer, batch.events), frame_rows)
+    cursors = _add_events(connection, sealer, batch.events)
+    if events_kept is not None and any(cursor % PRUNE_EVERY == 0 for cursor in cursors):
+        prune_events(connection, events_kept)
+    return Written(cursors, frame_rows)
 
 
 def last_number(connection: Connection, table: str) -> int:

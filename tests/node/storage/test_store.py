@@ -7,6 +7,7 @@ from typing import cast
 import pytest
 
 from crdt.errors import CURSOR_UNKNOWN, OpenSeshError
+from node.storage.apply import PRUNE_EVERY
 from node.store import (
     Answer,
     Batch,
@@ -108,13 +109,22 @@ async def test_events_of_one_thread_keep_the_cursors_of_all(store: Store) -> Non
 
 async def test_a_cursor_of_another_device_or_below_the_floor_is_refused(store: Store) -> None:
     await store.write(Batch(events=[NewEvent(ident("a"), b"x") for _ in range(10)]))
-    assert await store.prune_events(keep=4) == 6
+    assert await store.keep_events(4) == 6
     assert await store.event_bounds() == (6, 10)
     assert [event.cursor for event in await store.events(6)] == [7, 8, 9, 10]
     for cursor in (5, 11):
         with pytest.raises(OpenSeshError) as refused:
             await store.events(cursor)
         assert refused.value.kind is CURSOR_UNKNOWN
+
+
+async def test_a_node_that_runs_for_months_keeps_no_more_events_than_it_was_told(store: Store) -> None:
+    await store.keep_events(100)
+    for _ in range(2 * PRUNE_EVERY // 64):
+        await store.write(Batch(events=[NewEvent(ident("a"), b"x") for _ in range(64)]))
+    floor, last = await store.event_bounds()
+    assert last == 2 * PRUNE_EVERY
+    assert 100 <= last - floor < 100 + PRUNE_EVERY
 
 
 async def test_cursors_and_rows_are_not_used_again_after_a_thread_is_forgotten(store: Store) -> None:
