@@ -19,15 +19,15 @@ def entry(kind: int, subject: bytes, signer: keys.SigningKey, *parents: SignedEn
         ROOT.identity,
         kind,
         subject,
-        extra.get("agreement", b""),  # type: ignore[arg-type]
-        extra.get("generation", 0),  # type: ignore[arg-type]
+        extra.get("agreement", b""),
+        extra.get("generation", 0),
         str(extra.get("name", "")),
         "linux",
         1000,
         tuple(sorted(parent.hash for parent in parents)),
         signer.public,
     )
-    return identity.sign_entry(made, signer, extra.get("consent", b""))  # type: ignore[arg-type]
+    return identity.sign_entry(made, signer, extra.get("consent", b""))
 
 
 def add(device: DeviceKeys, signer: keys.SigningKey, *parents: SignedEntry) -> SignedEntry:
