@@ -206,7 +206,7 @@ def test_forks_and_witnesses_at_random_come_out_alike_everywhere(seed: int) -> N
         if source.random() < 0.5:
             desk.say(f"{step}")
         else:
-            type_text(desk, lambda text: text.insert(0, f"{step} "))  # noqa: B023
+            type_text(desk, lambda text, step=step: text.insert(0, f"{step} "))
         pair = source.sample([ana, carl, *cheats], 2)
         pass_round(*pair)
     pass_round(ana, carl, *cheats)
