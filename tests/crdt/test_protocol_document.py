@@ -102,3 +102,10 @@ def test_the_lanes_in_the_document_are_those_of_the_code_with_who_may_write_them
         int(kind): (kind.name.lower(), int(WRITES[kind])) for kind in LaneKind
     }
     assert all(Role(int(role)).name.lower() == name for _, _, role, name in rows)
+
+
+def test_the_map_of_the_core_names_every_file_and_no_other() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = text[text.index("**crdt/**") : text.index("**node/**")]
+    named = {name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    assert named == set(modules())
