@@ -15,10 +15,12 @@ from crdt.envelope import Envelope
 from crdt.errors import PeerFault
 from crdt.ids import DeviceId, EnvelopeId
 from crdt.permissions import LaneKind
-from crdt.records import Record
+from crdt.records import Devices, Record
 
-MAX_RECORDS: Final = 16_384
+MAX_RECORDS: Final = 16_384  # by weight, see `weight`
 MAX_FOREIGN: Final = 2_048  # of these, by devices that no owner has: nobody can fill the graph against its owner
+MAX_ENDED: Final = 8_192  # of these, by those and by devices that owners have revoked: neither can a thief
+ENTRIES_PER_WEIGHT: Final = 4
 MAX_HELD: Final = 4_096  # records that wait for their past; beyond, the oldest are dropped
 MAX_HELD_BYTES: Final = 16 * 1024 * 1024
 
@@ -57,10 +59,15 @@ class Graph:
         self.nodes: list[Node] = []
         self._by_id: dict[bytes, Node] = {}
         self._tips: dict[bytes, Node] = {}
-        self._count: Counter[bytes] = Counter()
+        self._weights: Counter[bytes] = Counter()  # by device
 
     def __len__(self) -> int:
         return len(self.nodes)
+
+    @property
+    def weight(self) -> int:
+        """What all records weigh together."""
+        return self._weights.total()
 
     def __contains__(self, identifier: bytes) -> bool:
         return identifier in self._by_id
@@ -74,7 +81,7 @@ class Graph:
 
     def add(self, envelope: Envelope, record: Record) -> Node:
         """Link a record whose parents are all here. Raises `PeerFault` if it doesn't fit its chain."""
-        if len(self.nodes) >= MAX_RECORDS:
+        if self.weight >= MAX_RECORDS:
             raise PeerFault("too large", "governance records")
         header = envelope.header
         before = [self._by_id[parent] for parent in parents(envelope)]
@@ -98,7 +105,7 @@ class Graph:
         for parent in before:
             self._tips.pop(parent.id, None)
         self._tips[node.id] = node
-        self._count[node.device] += 1
+        self._weights[node.device] += weight(record)
         return node
 
     def _check_previous(self, envelope: Envelope) -> None:
@@ -118,9 +125,9 @@ class Graph:
             found |= node.closure
         return found
 
-    def count_without(self, devices: Iterable[bytes]) -> int:
-        """How many records are not by these devices."""
-        return len(self.nodes) - sum(self._count[device] for device in devices)
+    def weight_without(self, devices: Iterable[bytes]) -> int:
+        """What the records weigh that are not by these devices."""
+        return self.weight - sum(self._weights[device] for device in devices)
 
     def tips(self) -> list[Node]:
         """The records that no other one has in its past, the deepest first."""
@@ -168,6 +175,12 @@ class Held:
         envelope, record, _ = self._waiting.pop(identifier)
         self._bytes -= len(envelope.body)
         return envelope, record
+
+
+def weight(record: Record) -> int:
+    """What a record takes of a thread's room: one, and one more for every four device log entries that it carries."""
+    entries = sum(len(action.entries) for action in record.actions if isinstance(action, Devices))
+    return 1 + entries // ENTRIES_PER_WEIGHT
 
 
 def parents(envelope: Envelope) -> list[bytes]:

@@ -27,8 +27,6 @@ ADD: Final = 1
 REVOKE: Final = 2
 RENAME: Final = 3
 KEY: Final = 4  # a new identity key: what thread epochs are wrapped to
-MAX_LIVE_DEVICES: Final = 64
-MAX_ENTRIES: Final = 4096
 MAX_PARENTS: Final = 8
 
 Bytes32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
@@ -157,7 +155,7 @@ def sign_entry(entry: Entry, signer: keys.SigningKey, consent: bytes = b"") -> S
 _entry_decoder = msgspec.msgpack.Decoder(Entry)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=32_768)  # more than a thread holds: else every fold would check all signatures again
 def open_entry(signed: SignedEntry) -> Entry:
     """The entry, if it is well formed and signed by whom it names. Raises `PeerFault`."""
     entry = codec.decode(_entry_decoder, signed.entry, "device entry")
@@ -188,25 +186,42 @@ class _LogFold:
         opened = {s.hash: open_entry(s) for s in signed}
         self.entries = {h: e for h, e in opened.items() if e.identity == identity}
         self.log = DeviceLog(identity)
-        self.past: dict[bytes, frozenset[bytes]] = {}
+        self.index: dict[bytes, int] = {}  # of the entries whose whole past is here, in the order of linking
+        self.past: dict[bytes, int] = {}  # bit sets of these indices
         self.place: dict[bytes, Place] = {}
         self.added: dict[bytes, bytes] = {}  # device → the counted entry that added it
         self.revocations: dict[bytes, list[bytes]] = {}  # device → counted entries that revoke it
         self.turns: list[tuple[Place, bytes]] = []  # devices whose turn is yet to come
+        self.counted: list[bytes] = []  # in the order in which authority flows
+        self.by_signer: dict[bytes, list[bytes]] = {}
         self._link()
+        for hash_ in self.index:
+            self.by_signer.setdefault(self.entries[hash_].signer, []).append(hash_)
 
     def _link(self) -> None:
         """Ancestors and place in log order of each entry whose whole past is here."""
-        waiting = sorted(self.entries)
-        progress = True
-        while waiting and progress:
-            ready = [h for h in waiting if all(p in self.past for p in self.entries[h].parents)]
-            for hash_ in ready:
-                parents = self.entries[hash_].parents
-                self.past[hash_] = frozenset(parents).union(*(self.past[p] for p in parents))
-                self.place[hash_] = (1 + max((self.place[p][0] for p in parents), default=-1), hash_)
-            waiting = [h for h in waiting if h not in self.past]
-            progress = bool(ready)
+        lacking = {h: set(e.parents) for h, e in self.entries.items()}
+        after: dict[bytes, list[bytes]] = {}
+        for hash_, entry in self.entries.items():
+            for parent in set(entry.parents):
+                after.setdefault(parent, []).append(hash_)
+        ready = [hash_ for hash_, parents in lacking.items() if not parents]
+        while ready:
+            hash_ = ready.pop()
+            parents = self.entries[hash_].parents
+            past = 0
+            for parent in parents:
+                past |= self.past[parent] | 1 << self.index[parent]
+            self.index[hash_], self.past[hash_] = len(self.index), past
+            self.place[hash_] = (1 + max((self.place[p][0] for p in parents), default=-1), hash_)
+            for waiting in after.get(hash_, ()):
+                lacking[waiting].discard(hash_)
+                if not lacking[waiting]:
+                    ready.append(waiting)
+
+    def _knew(self, hash_: bytes, earlier: bytes | None) -> bool:
+        """Whether the earlier entry is in the other's past."""
+        return earlier in self.index and bool(self.past[hash_] >> self.index[earlier] & 1)
 
     def result(self) -> DeviceLog:
         self._count_all_of(self.log.identity)
@@ -219,13 +234,25 @@ class _LogFold:
         for device in self.revocations:
             if device in self.log.devices:
                 self.log.devices[DeviceId(device)].revoked = True
-        linked = {parent for h in self.past for parent in self.entries[h].parents}
-        self.log.tips = tuple(sorted(h for h in self.past if h not in linked))[:MAX_PARENTS]
+        self.log.tips = tuple(self._tips())
         return self.log
+
+    def _tips(self) -> list[bytes]:
+        """What a new entry names as its parents: if there is more than it can name, first what brings all that counts,
+        the senior's first. Anybody can make up entries without end; they must not come between us and our own."""
+        linked = {parent for h in self.past for parent in self.entries[h].parents}
+        tips = sorted(h for h in self.past if h not in linked)
+        chosen: list[bytes] = []
+        for hash_ in self.counted if len(tips) > MAX_PARENTS else ():
+            if not any(hash_ == tip or self._knew(tip, hash_) for tip in chosen):
+                chosen.append(next(tip for tip in tips if hash_ == tip or self._knew(tip, hash_)))
+            if len(chosen) == MAX_PARENTS:
+                break
+        return [*chosen, *(tip for tip in tips if tip not in chosen)][:MAX_PARENTS]
 
     def _count_all_of(self, signer: bytes) -> None:
         """Restrictions first: a device that revokes itself ends its own concurrent entries too."""
-        own = sorted((self.place[h], h) for h in self.past if self.entries[h].signer == signer)
+        own = sorted((self.place[h], h) for h in self.by_signer.get(signer, ()))
         for restricting in (True, False):
             for _, hash_ in own:
                 entry = self.entries[hash_]
@@ -235,21 +262,21 @@ class _LogFold:
     def _has_authority(self, hash_: bytes, entry: Entry) -> bool:
         if entry.signer == self.log.identity:
             return True
-        if self.added.get(entry.signer) not in self.past[hash_]:
+        if not self._knew(hash_, self.added.get(entry.signer)):
             return False
-        if any(hash_ != r and hash_ not in self.past[r] for r in self.revocations.get(entry.signer, ())):
+        if any(hash_ != r and not self._knew(r, hash_) for r in self.revocations.get(entry.signer, ())):
             return False
-        return entry.kind != REVOKE or self._outranks(entry.signer, entry.subject, hash_)
+        return entry.kind != REVOKE or self._outranks(entry.signer, entry.subject)
 
-    def _outranks(self, signer: bytes, subject: bytes, hash_: bytes) -> bool:
-        """Whether `subject` is the signer itself, or a device the signer saw added below itself."""
-        if signer == subject:
-            return True
-        seen = [self.place[h] for h in self.past[hash_] if self.entries[h].subject == subject]
-        return bool(seen) and min(seen) > self.place[self.added[signer]]
+    def _outranks(self, signer: bytes, subject: bytes) -> bool:
+        """Whether `subject` is the signer itself, or does not stand before it. Whoever does has been entered by now:
+        that takes an entry below the signer's own, by somebody who had their turn."""
+        entered = self.added.get(subject)
+        return signer == subject or entered is None or self.place[entered] > self.place[self.added[signer]]
 
     def _apply(self, hash_: bytes, entry: Entry) -> None:
         subject = DeviceId(entry.subject)
+        self.counted.append(hash_)
         if entry.kind == ADD:
             if subject not in self.log.devices:
                 self.added[subject] = hash_

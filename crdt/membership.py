@@ -110,6 +110,7 @@ class Membership:
     everything: int = 0  # bit set of all records
     _grants_to: dict[IdentityId, list[Given]] = field(default_factory=dict)
     _limits_of: dict[IdentityId, list[Limit]] = field(default_factory=dict)
+    _opened: dict[IdentityId, set[bytes]] = field(default_factory=dict)
     _safe: list[Opened] | None = None
 
     @property
@@ -197,7 +198,23 @@ class Membership:
             for other in self._limits_of[limit.identity]
         ):
             return False
-        return self.role_at(limit.identity, epoch.node.closure) > Role.NONE
+        return epoch.id in self._opened_by(limit.identity)
+
+    def _opened_by(self, identity: IdentityId) -> set[bytes]:
+        """The epochs whose keys an identity was given: those of its time, and all before, sealed under these."""
+        found = self._opened.get(identity)
+        if found is None:
+            found = self._opened[identity] = set()
+            parents: dict[bytes, set[bytes]] = {}
+            for epoch in self.epochs:
+                parents.setdefault(epoch.id, set()).update(epoch.parents)
+            todo: list[bytes] = [e.id for e in self.epochs if self.role_at(identity, e.node.closure) > Role.NONE]
+            while todo:
+                identifier = todo.pop()
+                if identifier not in found:
+                    found.add(identifier)
+                    todo += parents.get(identifier, ())
+        return found
 
     def epoch_tips(self) -> list[Opened]:
         """The counted epochs that no other one names as its parent."""

@@ -20,7 +20,6 @@ changed byte, a replay, a reflection or another venue ends like a wrong code doe
 """
 
 import unicodedata
-from typing import Final
 
 import msgspec
 
@@ -50,8 +49,6 @@ from crdt.pairing_messages import (
     Verified,
     encode,
 )
-
-MAX_BURNS: Final = 3  # after so many burnt codes, offer a link (128 bits and more) instead of another code
 
 
 class Offer:

@@ -20,7 +20,7 @@ from crdt.chains import Chains, Link
 from crdt.envelope import Envelope, Header, open_body
 from crdt.epochs import Epoch, Keyring
 from crdt.errors import PeerFault
-from crdt.governance import MAX_FOREIGN, Graph, Held, Node
+from crdt.governance import MAX_ENDED, MAX_FOREIGN, Graph, Held, Node
 from crdt.ids import DeviceId, EnvelopeId, EpochId, ThreadId
 from crdt.lane import LaneDocument
 from crdt.membership import Membership
@@ -47,6 +47,7 @@ class Replica:
         self._opening = Opening(thread, self.own_keys)
         self._held = Held(self.graph)
         self._owning: set[DeviceId] = set()  # devices of owners, as of when that last mattered
+        self._standing: set[DeviceId] = set()  # of these, those that are not revoked
         self._writing = Writing(thread, author, self.graph, self.keyring, self._content) if author else None
 
     # ---- what is there
@@ -186,17 +187,20 @@ class Replica:
         return True
 
     def _check_room(self, envelope: Envelope) -> None:
-        """Others may fill a part of the graph, never so much that its owner can't write any more."""
-        if len(self.graph) < MAX_FOREIGN or envelope.header.device in self._owning:
-            return
-        if self.graph.count_without(self._owning) >= MAX_FOREIGN:
+        """Others, and stolen devices, may fill a part of the graph, never so much that its owner can write no more."""
+        if not self._has_room(envelope):
             membership = self.membership
             owners = {owner.identity for owner in membership.owners}
             self._owning = {device for device, identity in membership.identity_of.items() if identity in owners}
-            if envelope.header.device in self._owning:
-                return
-            if self.graph.count_without(self._owning) >= MAX_FOREIGN:
+            self._standing = {device for device in self._owning if not membership.is_revoked(device)}
+            if not self._has_room(envelope):
                 raise PeerFault("too large", "governance records of members")
+
+    def _has_room(self, envelope: Envelope) -> bool:
+        device = envelope.header.device
+        return (device in self._owning or self.graph.weight_without(self._owning) < MAX_FOREIGN) and (
+            device in self._standing or self.graph.weight_without(self._standing) < MAX_ENDED
+        )
 
     def _check_root(self, envelope: Envelope, record: Record) -> None:
         """Only the genesis has nothing before it, and there is only one: the thread's id is its hash."""

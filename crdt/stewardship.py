@@ -82,8 +82,8 @@ def introduction(entries: Sequence[SignedEntry]) -> list[Action]:
 def readers(membership: Membership, without: Iterable[IdentityId] = ()) -> list[bytes]:
     """The identity keys of everybody with a role: what an ordinary thread's content key is wrapped to."""
     left_out = set(without)
-    logs = [membership.logs[identity] for identity in membership.members() if identity not in left_out]
-    return [log.identity_key[1] for log in logs if log.identity_key]
+    logs = [membership.logs.get(identity) for identity in membership.members() if identity not in left_out]
+    return [log.identity_key[1] for log in logs if log and log.identity_key]  # some may have shown no device yet
 
 
 def new_epoch(replica: Replica, recipients: list[bytes], random: Randomness) -> tuple[NewEpoch, bytes]:

@@ -206,9 +206,9 @@ def test_the_late_flood_of_a_removed_device_costs_one_look_each(late: int, monke
 
     def counted(kept: Kept, tips: object) -> set[object]:
         nonlocal steps
-        given = list(tips)  # type: ignore[call-overload]
+        given = list(tips)
         steps += len(given)
-        return really_extend(kept, given)  # type: ignore[return-value]
+        return really_extend(kept, given)
 
     restrict(ana, BEN)
     monkeypatch.setattr(Kept, "extend", counted)

@@ -95,7 +95,7 @@ def test_in_the_shared_draft_a_fork_takes_nothing_from_those_who_built_on_it() -
 def test_the_owners_word_decides_between_two_branches_with_witnesses() -> None:
     ana, ben, carl = together()
     for desk in (ana, carl):
-        desk.say(f"{desk.replica.author.identity[:2].hex()} opens")  # type: ignore[union-attr]
+        desk.say(f"{desk.replica.author.identity[:2].hex()} opens")
     ben.say("common")
     other = twin(ben, BEN)
     ben.say("seen by Ana")
@@ -183,7 +183,7 @@ def test_a_thousand_branches_at_one_position_cost_one_decision(monkeypatch: pyte
     def counted(*given: object) -> object:
         nonlocal decided
         decided += 1
-        return really(*given)  # type: ignore[arg-type]
+        return really(*given)
 
     monkeypatch.setattr(Forks, "_backing", counted)
     replica = Replica(ana.replica.thread, ana.replica.own_keys)
@@ -206,7 +206,7 @@ def test_forks_and_witnesses_at_random_come_out_alike_everywhere(seed: int) -> N
         if source.random() < 0.5:
             desk.say(f"{step}")
         else:
-            type_text(desk, lambda text: text.insert(0, f"{step} "))  # noqa: B023
+            type_text(desk, lambda text, step=step: text.insert(0, f"{step} "))
         pair = source.sample([ana, carl, *cheats], 2)
         pass_round(*pair)
     pass_round(ana, carl, *cheats)

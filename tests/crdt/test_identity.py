@@ -1,6 +1,7 @@
 """The device log: who may add and revoke whom, whatever the order in which the entries arrive."""
 
 import itertools
+import tracemalloc
 
 import pytest
 
@@ -19,15 +20,15 @@ def entry(kind: int, subject: bytes, signer: keys.SigningKey, *parents: SignedEn
         ROOT.identity,
         kind,
         subject,
-        extra.get("agreement", b""),  # type: ignore[arg-type]
-        extra.get("generation", 0),  # type: ignore[arg-type]
+        extra.get("agreement", b""),
+        extra.get("generation", 0),
         str(extra.get("name", "")),
         "linux",
         1000,
         tuple(sorted(parent.hash for parent in parents)),
         signer.public,
     )
-    return identity.sign_entry(made, signer, extra.get("consent", b""))  # type: ignore[arg-type]
+    return identity.sign_entry(made, signer, extra.get("consent", b""))
 
 
 def add(device: DeviceKeys, signer: keys.SigningKey, *parents: SignedEntry) -> SignedEntry:
@@ -102,3 +103,53 @@ def test_the_newest_identity_key_is_the_one_epochs_are_wrapped_to() -> None:
     public = keys.AgreementKey.from_secret(b"k" * 32).public
     key = entry(identity.KEY, b"", LAPTOP.signing, FIRST, agreement=public, generation=2)
     assert fold_log(ROOT.identity, [FIRST, key]).identity_key == (2, public)
+
+
+# ---- entries that anybody can make up
+
+
+def junk(subject: bytes, number: int) -> SignedEntry:
+    """An entry in our log by a key that nobody entered, which knows of nothing."""
+    return entry(identity.RENAME, subject, keys.SigningKey.from_seed(number.to_bytes(32, "big")), name="x")
+
+
+def add_again(device: DeviceKeys, number: int) -> SignedEntry:
+    """A device's own consent, used once more by a key that nobody entered."""
+    return add(device, keys.SigningKey.from_seed(number.to_bytes(32, "big")))
+
+
+@pytest.mark.parametrize("made_up", [junk(THIEF.id, n) for n in range(8)] + [add_again(THIEF, n) for n in range(8)])
+def test_no_made_up_entry_makes_a_thief_senior_to_those_who_revoke_it(made_up: SignedEntry) -> None:
+    """It stands at the root of the graph, below the laptop's own entry by its hash in half of all cases."""
+    stolen = add(THIEF, LAPTOP.signing, FIRST)
+    revocation = revoke(THIEF, LAPTOP.signing, stolen, made_up)
+    assert live(fold_log(ROOT.identity, [FIRST, stolen, made_up, revocation])) == [LAPTOP.id]
+
+
+def test_a_flood_of_made_up_entries_leaves_a_new_entry_its_own_past() -> None:
+    """An entry can name eight others: whoever makes up many must not crowd out what counts."""
+    flood = [junk(PHONE.id, number) for number in range(100)]
+    stolen = add(THIEF, LAPTOP.signing, FIRST)
+    renames = [entry(identity.RENAME, THIEF.id, THIEF.signing, stolen, name=f"{n}") for n in range(100)]
+    known = [FIRST, SECOND, THIRD, stolen, *flood, *renames]
+    tips = fold_log(ROOT.identity, known).tips
+    assert len(tips) == identity.MAX_PARENTS
+    named = [each for each in known if each.hash in tips]
+    by_laptop = fold_log(ROOT.identity, [*known, revoke(THIEF, LAPTOP.signing, *named)])
+    assert live(by_laptop) == [LAPTOP.id, DESKTOP.id, PHONE.id]
+
+
+def test_a_long_log_takes_memory_and_steps_in_proportion() -> None:
+    """A chain of entries, in the order that is worst for linking it."""
+    chain = [FIRST]
+    for number in range(1_500):
+        chain.append(entry(identity.RENAME, LAPTOP.id, LAPTOP.signing, chain[-1], name=f"{number}"))
+    fold_log(ROOT.identity, chain)  # the signatures are checked once
+    tracemalloc.start()
+    try:
+        log = fold_log(ROOT.identity, reversed(chain))
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert log.devices[LAPTOP.id].name == "1499" and log.tips == (chain[-1].hash,)
+    assert peak_bytes < 16 * 1024 * 1024

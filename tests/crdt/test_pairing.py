@@ -461,7 +461,7 @@ def test_a_possession_proof_from_another_exchange_is_refused() -> None:
             message = msgspec.structs.replace(message, signature=stale)
         return original(message)
 
-    joiner._say = say  # type: ignore[method-assign]
+    joiner._say = say
     done = talk(joiner=joiner)
     assert "ConfirmNeeded" not in done.names("shower")
     assert done.failure("shower") == "AUTH_FAILED"

@@ -1,0 +1,168 @@
+"""A member, or a thief, who sends without end: what they fill is bounded, and leaves room for everybody else."""
+
+import msgspec
+import pytest
+
+from crdt import chains, codec, governance, opening, replica
+from crdt.permissions import LaneKind
+from crdt.records import Devices, Grant, Record, Relays, Restrict
+from crdt.replica import Status
+from tests.crdt.people import Desk, Person
+from tests.crdt.world import envelope_of, frame_of, invite, pass_round, restrict
+
+ANA, BEN, CARL = Person("Ana"), Person("Ben"), Person("Carl")
+
+
+def together() -> tuple[Desk, Desk]:
+    ana = ANA.found()
+    invite(ana, BEN)
+    ben = BEN.desk(ana.replica.thread)
+    pass_round(ana, ben)
+    return ana, ben
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same rules with room for few records."""
+    for module in (governance, replica):
+        monkeypatch.setattr(module, "MAX_FOREIGN", 10)
+        monkeypatch.setattr(module, "MAX_ENDED", 30, raising=False)
+    monkeypatch.setattr(governance, "MAX_RECORDS", 60)
+
+
+def records(desk: Desk, count: int) -> list[bytes]:
+    """Governance records without end, each well-formed and signed."""
+    made = [Relays((f"wss://{number}.example",)) for number in range(count)]
+    return [desk.kept(desk.replica.commit_record(LaneKind.CONTROL, [each])) for each in made]
+
+
+def refusals(desk: Desk, frames: list[bytes]) -> list[str]:
+    return [why for frame in frames for _, why in desk.replica.receive(frame).refused]
+
+
+@pytest.mark.usefixtures("small")
+def test_a_member_cannot_fill_the_graph_against_its_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    ana, ben = together()
+    monkeypatch.setattr(replica, "MAX_FOREIGN", 1_000)  # Ben's software knows no bound
+    flood = records(ben, 40)
+    monkeypatch.setattr(replica, "MAX_FOREIGN", 10)
+    refused = refusals(ana, flood)
+    assert len(refused) == 1 and "too large" in refused[0]  # the rest waits for the one that was refused
+    assert ana.replica.graph.weight_without([ANA.devices["laptop"].id]) == 10
+    restrict(ana, BEN)
+    invite(ana, CARL)
+    assert CARL.id in ana.replica.membership.members()
+
+
+@pytest.mark.usefixtures("small")
+def test_device_log_entries_weigh_so_that_few_records_cannot_bring_them_without_end() -> None:
+    ana, ben = together()
+    entries = tuple(BEN.entries * 20)[:40]
+    frame = ben.kept(ben.replica.commit_record(LaneKind.IDENTITY, [Devices(entries)]))
+    another = ben.kept(ben.replica.commit_record(LaneKind.IDENTITY, [Devices(entries[:3])]))
+    assert not refusals(ana, [frame])
+    assert refusals(ana, [another])
+
+
+@pytest.mark.usefixtures("small")
+def test_a_stolen_device_of_the_owner_cannot_fill_the_graph_against_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = Person("Owner")
+    owner.add("phone")
+    laptop = owner.found()
+    thief = owner.desk(laptop.replica.thread, "phone")
+    pass_round(laptop, thief)
+    owner.revoke("phone")
+    laptop.introduce(owner)
+    monkeypatch.setattr(replica, "MAX_ENDED", 1_000)
+    monkeypatch.setattr(governance, "MAX_RECORDS", 1_000)
+    flood = records(thief, 80)
+    monkeypatch.setattr(replica, "MAX_ENDED", 30)
+    monkeypatch.setattr(governance, "MAX_RECORDS", 60)
+    assert any("too large" in why for why in refusals(laptop, flood))
+    assert laptop.replica.graph.weight < 40
+    laptop.kept(laptop.replica.commit_record(LaneKind.CONTROL, [Grant(BEN.id, 3, "Ben")]))
+    assert BEN.id in laptop.replica.membership.members()
+
+
+def test_records_that_wait_for_what_never_comes_are_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(governance, "MAX_HELD", 20)
+    ana, ben = together()
+    lost = records(ben, 1)
+    flood = records(ben, 50)
+    for frame in flood:
+        ana.replica.receive(frame)
+    assert len(ana.replica._held) == 20
+    ana.read(lost)
+    assert len(ana.replica._held) == 20  # the first ones were dropped: they are fetched again
+    for frame in flood:
+        ana.replica.receive(frame)
+    assert len(ana.replica._held) == 0 and ana.replica.has(envelope_of(ana, flood[-1]).id)
+
+
+def test_held_records_are_bounded_by_their_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(governance, "MAX_HELD_BYTES", 2_000)
+    ana, ben = together()
+    records(ben, 1)
+    for frame in records(ben, 50):
+        ana.replica.receive(frame)
+    assert 0 < len(ana.replica._held) < 50
+
+
+def test_envelopes_that_wait_for_what_never_comes_are_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chains, "MAX_WAITING", 20)
+    ana, ben = together()
+    first = ben.say("first")
+    rest = [ben.say(f"{number}") for number in range(50)]
+    for frame in rest:
+        ana.replica.receive(frame)
+    assert ana.replica.chains.waiting == 20
+    ana.read([first])
+    assert ana.shown() == {"first"}
+    ana.read(rest)
+    assert len(ana.shown()) == 51
+
+
+def test_envelopes_that_wait_are_bounded_by_their_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chains, "MAX_WAITING_BYTES", 5_000)
+    ana, ben = together()
+    ben.say("first")
+    for number in range(40):
+        ana.replica.receive(ben.say(f"{number} " + "x" * 400))
+    assert 0 < ana.replica.chains.waiting < 15
+
+
+def test_records_whose_own_key_waits_are_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each brings keys under a key that isn't ours; only the newest of them are kept for when it comes."""
+    monkeypatch.setattr(opening, "MAX_SEALED", 5)
+    ana, ben = together()
+    for _ in range(12):
+        restrict(ana, CARL)  # a rotation each
+        ben.read(ana.frames[-1:])
+    restrict(ana, BEN)
+    for _ in range(12):
+        restrict(ana, CARL)
+    for frame in ana.frames[-13:]:
+        assert ben.replica.receive(frame).status in (Status.NEW, Status.UNOPENED)
+    assert len(ben.replica._opening._sealed) <= 5
+
+
+def test_an_envelope_that_names_as_its_predecessor_what_is_none_is_never_linked() -> None:
+    ana, ben = together()
+    ben.say("one")
+    header = ben.replica.next_header(ben.timeline)
+    skipping = frame_of(ben, msgspec.structs.replace(header, sequence=7), b"\0\0")
+    pass_round(ana, ben)
+    size = len(ana.replica.chains)
+    ana.replica.receive(skipping)
+    assert len(ana.replica.chains) == size
+
+
+def test_a_record_that_does_not_follow_its_chain_is_refused() -> None:
+    ana, ben = together()
+    ben.kept(ben.replica.commit_record(LaneKind.IDENTITY, [Restrict(CARL.id, 0, ())]))
+    pass_round(ana, ben)
+    header = ben.replica._writer().record(LaneKind.IDENTITY, ben.replica.writing_epoch(), b"")
+    body = codec.encode(Record((Restrict(CARL.id, 0, ()),)))
+    for changed in ({"sequence": 9}, {"kind": LaneKind.CONTROL}):
+        frame = frame_of(ben, msgspec.structs.replace(header, **changed), body)
+        assert "not the next of its chain" in refusals(ana, [frame])[0]
