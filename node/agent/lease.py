@@ -16,7 +16,7 @@ L4  A new lease ends the old one's work: what had begun is void on the old runne
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from node.agent.turn import TERMINAL, State
+from node.agent.steps import TERMINAL, State
 
 LAPSE_AFTER_MS = 60_000
 

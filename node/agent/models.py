@@ -7,110 +7,20 @@ that does not keep its own time-outs is killed, with its process group.
 """
 
 import asyncio
-import contextlib
-import os
-import signal
 import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
-from pathlib import Path
 
 from crdt import errors
 from node.agent import pipe
-from node.agent.ports import ChatMessage, ModelCall, ModelDelta, ModelDone, ModelEvent
+from node.agent.ports import ChatMessage, ModelCall, ModelDelta, ModelDone, ModelEvent, ModelLost
 from node.agent.redact import redact
-from node.agent.turn import MAX_OUTPUT_BYTES
+from node.agent.worker_process import Process, Stream, drain, read, worker_environment
 
 IDLE_S = 300.0
 START_S = 60.0
 GRACE_S = 10.0  # what a worker may be late by in reporting its own time-out
-STDERR_BYTES = 4096
 SECRETS_KEPT = 64  # of recent streams, to redact what a crashing worker prints
-
-# The worker gets a short list of variables, not the node's environment: OPENAI_API_BASE and its like
-# would redirect requests, and PYTHON… would load code.
-PASSED_ON = [
-    "PATH",
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "TMPDIR",
-    "TZ",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "REQUESTS_CA_BUNDLE",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
-    "no_proxy",
-]
-
-
-def worker_environment() -> dict[str, str]:
-    """The worker's whole environment."""
-    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    root = Path(__file__).resolve().parents[2]
-    if root.name not in ("site-packages", "dist-packages"):  # a checkout: `-m` alone would not find it
-        environment["PYTHONPATH"] = str(root)
-    return environment
-
-
-class _Stream:
-    """What has arrived of one completion and was not yet taken. Neighbouring text is one entry: no growth by count."""
-
-    def __init__(self) -> None:
-        self.arrived: deque[pipe.Chunk | pipe.Call | pipe.Done | pipe.Failed] = deque()
-        self.waiting_bytes = 0
-        self.changed = asyncio.Event()
-
-    def put(self, message: pipe.Chunk | pipe.Call | pipe.Done | pipe.Failed) -> None:
-        last = self.arrived[-1] if self.arrived else None
-        if isinstance(message, pipe.Chunk):
-            self.waiting_bytes += len(message.text)
-            if self.waiting_bytes > MAX_OUTPUT_BYTES:
-                message = pipe.Failed(message.id, "broken", "The model sends faster than this device can store.")
-            elif isinstance(last, pipe.Chunk) and last.kind == message.kind and len(last.text) < 16_384:
-                self.arrived.pop()
-                message = pipe.Chunk(message.id, message.kind, last.text + message.text)
-        self.arrived.append(message)
-        self.changed.set()
-
-    async def take(self, timeout_s: float) -> pipe.Chunk | pipe.Call | pipe.Done | pipe.Failed:
-        """The next message. Raises TimeoutError."""
-        while not self.arrived:
-            self.changed.clear()
-            async with asyncio.timeout(timeout_s):
-                await self.changed.wait()
-        message = self.arrived.popleft()
-        if isinstance(message, pipe.Chunk):
-            self.waiting_bytes -= len(message.text)
-        return message
-
-
-class _Process:
-    """One worker process, from its start to its end."""
-
-    def __init__(self) -> None:
-        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.streams: dict[int, _Stream] = {}
-        self.child: asyncio.subprocess.Process | None = None
-        self.stderr_tail = b""
-        self.stopping = False
-
-    def send(self, message: pipe.ToWorker) -> None:
-        if self.child and self.child.stdin and not self.child.stdin.is_closing():
-            self.child.stdin.write(pipe.encode(message, pipe.TO_WORKER_BYTES))
-
-    def kill(self) -> None:
-        """Kill the whole group: whatever the worker started goes with it."""
-        self.stopping = True
-        if self.child and self.child.returncode is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.child.pid, signal.SIGKILL)
 
 
 class ModelWorker:
@@ -121,8 +31,8 @@ class ModelWorker:
         self._start_s = start_s
         # -P: a file named like a library in the folder the node was started in is not imported.
         self._command = list(command) or [sys.executable, "-P", "-m", "node.agent.worker"]
-        self._process: _Process | None = None
-        self._supervisor: asyncio.Task[None] | None = None
+        self._process: Process | None = None
+        self._supervisors: set[asyncio.Task[None]] = set()
         self._idle: asyncio.TimerHandle | None = None
         self._next_id = 0
         self._secrets: deque[str] = deque(maxlen=SECRETS_KEPT)
@@ -138,9 +48,11 @@ class ModelWorker:
         """Start the worker if there is none, without waiting for it."""
         if self._closed:
             raise errors.AGENT_SPAWN_FAILED("The node is stopping.")
-        if self._process is None:
-            process = self._process = _Process()
-            self._supervisor = asyncio.create_task(self._supervise(process))
+        if self._process is None or self._process.stopping:  # one that is being killed takes nothing more
+            process = self._process = Process()
+            supervisor = asyncio.create_task(self._supervise(process))
+            self._supervisors.add(supervisor)
+            supervisor.add_done_callback(self._supervisors.discard)
         self._rest()
 
     async def ready(self) -> None:
@@ -162,7 +74,7 @@ class ModelWorker:
         self._next_id += 1
         stream_id = self._next_id
         request = pipe.Complete(stream_id, model, base_url, secret, tuple(messages), limits, max_tokens)
-        stream = process.streams[stream_id] = _Stream()
+        stream = process.streams[stream_id] = Stream()
         self._secrets.extend(secret.values())
         self._rest()
         ended = False
@@ -195,10 +107,10 @@ class ModelWorker:
             self._idle.cancel()
         if self._process:
             self._process.kill()
-        while self._supervisor and not self._supervisor.done():
-            await asyncio.wait([self._supervisor])
+        while self._supervisors:
+            await asyncio.wait(set(self._supervisors))
 
-    async def _ready_process(self) -> _Process:
+    async def _ready_process(self) -> Process:
         self.prepare()
         process = self._process
         assert process is not None
@@ -214,7 +126,7 @@ class ModelWorker:
         if process and not process.streams and not self._closed:
             self._idle = asyncio.get_running_loop().call_later(self._idle_s, process.kill)
 
-    async def _supervise(self, process: _Process) -> None:
+    async def _supervise(self, process: Process) -> None:
         """Start the process, read what it sends, and settle everything when it ends."""
         reason = "The model worker stopped unexpectedly."
         try:
@@ -228,11 +140,11 @@ class ModelWorker:
                 start_new_session=True,
             )
             starting = asyncio.get_running_loop().call_later(self._start_s, process.kill)
-            draining = asyncio.create_task(_drain(process))
+            draining = asyncio.create_task(drain(process))
             try:
                 if process.stopping:  # closed while it was being started
                     process.kill()
-                await _read(process, starting)
+                await read(process, starting)
             except pipe.Misframed as error:
                 reason = f"The model worker sent what it should not: {error}"
             finally:
@@ -244,7 +156,7 @@ class ModelWorker:
             reason = f"The model worker could not be started: {error.strerror}"
         self._ended(process, reason)
 
-    def _ended(self, process: _Process, reason: str) -> None:
+    def _ended(self, process: Process, reason: str) -> None:
         was_ready = process.ready.done()
         serving = bool(process.streams)
         said = redact(process.stderr_tail.decode("utf-8", "replace"), self._secrets).strip()
@@ -253,7 +165,7 @@ class ModelWorker:
             process.ready.set_exception(errors.AGENT_SPAWN_FAILED(reason, **details))
             process.ready.exception()  # nobody may be waiting
         for stream_id, stream in process.streams.items():
-            stream.put(pipe.Failed(stream_id, "internal", reason))
+            stream.put(pipe.Failed(stream_id, "lost", reason))
         if self._process is process:
             self._process = None
         # One that never became ready would fail again: then the next request tries, not a loop of ours.
@@ -261,27 +173,7 @@ class ModelWorker:
             self.prepare()
 
 
-async def _read(process: _Process, starting: asyncio.TimerHandle) -> None:
-    assert process.child is not None and process.child.stdout is not None
-    frames = pipe.node_reader()
-    while data := await process.child.stdout.read(256 * 1024):
-        for message in frames.feed(data):
-            if isinstance(message, pipe.Ready):
-                starting.cancel()
-                if not process.ready.done():
-                    process.ready.set_result(None)
-            elif stream := process.streams.get(message.id):
-                stream.put(message)
-
-
-async def _drain(process: _Process) -> None:
-    """Keep the end of what the worker prints; an unread pipe would block it."""
-    assert process.child is not None and process.child.stderr is not None
-    while data := await process.child.stderr.read(4096):
-        process.stderr_tail = (process.stderr_tail + data)[-STDERR_BYTES:]
-
-
-def _event(message: pipe.Chunk | pipe.Call | pipe.Done | pipe.Failed, secret: pipe.Secret) -> ModelEvent:
+def _event(message: pipe.Reply, secret: pipe.Secret) -> ModelEvent:
     """A worker's message as the runtime knows it. Raises what a `Failed` stands for, without any key in it."""
     if isinstance(message, pipe.Chunk):
         return ModelDelta(message.kind, message.text)
@@ -296,6 +188,8 @@ def _event(message: pipe.Chunk | pipe.Call | pipe.Done | pipe.Failed, secret: pi
         raise errors.NETWORK_ERROR(f"The provider can't be reached: {said}")
     if message.kind == "timeout":
         raise errors.TIMEOUT(f"The provider did not answer in time. {said}")
+    if message.kind == "lost":
+        raise ModelLost(said)
     raise errors.PROVIDER_FAILED(said)
 
 
