@@ -99,21 +99,6 @@ class Driver:
         """Stop, because the run can't go on here."""
         self._stop_now(steps.Cut(error))
 
-    async def leave(self, error: errors.OpenSeshError) -> None:
-        """Let go of a queued run that another device adopts: nothing is said in the thread, which is theirs now."""
-        if self.task:
-            self.task.cancel()
-            await asyncio.wait([self.task])
-        ended = altered(
-            self.record,
-            state=steps.State.INTERRUPTED,
-            ended_at_ms=self._around.clock.now_ms(),
-            error=error.to_json(),
-        )
-        self.record = ended
-        await self._around.journal.put(ended)
-        self._announce("run.failed", error=error.to_json())
-
     # ---- the loop
 
     def _stop_now(self, event: steps.Event) -> None:
@@ -160,6 +145,9 @@ class Driver:
             for task in (self._pump, self._timer, self._beginning):
                 if task:
                     task.cancel()
+            if not self.feed.ended:  # the task itself was cancelled: nobody shall wait for the rest
+                stopped = errors.INTERNAL("The node stopped while this ran.", next="Ask again.")
+                self._announce("run.failed", error=stopped.to_json(), message_id=self.record.message)
 
     async def _give_in(self, error: errors.OpenSeshError) -> None:
         """The thread or the journal can't be written: say so to whoever listens, and leave what was stored.

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 
-from node.agent.steps import Event
+from node.agent.steps import Delta, Event
 
 INBOX_SIZE = 64  # events of the model that wait here; beyond it the source is not read
 
@@ -27,12 +27,24 @@ class Inbox:
         self.put(event)
 
     async def get(self) -> Event:
-        """The next event, waiting for one."""
+        """The next event, waiting for one. Deltas of one kind that wait in a row come as one.
+
+        Handling one means a write; while a slow disk is written to, more of them pile up here.
+        """
         while not self._events:
             await self._change()
         event = self._events.popleft()
+        if isinstance(event, Delta):
+            event = self._joined(event)
         self._wake()
         return event
+
+    def _joined(self, first: Delta) -> Delta:
+        texts = [first.text]
+        while self._events and isinstance(following := self._events[0], Delta) and following.kind == first.kind:
+            self._events.popleft()
+            texts.append(following.text)
+        return Delta(first.kind, "".join(texts), first.now_ms)
 
     def _wake(self) -> None:
         # A condition would want its lock held; an event that is replaced at each change does not.

@@ -20,15 +20,24 @@ from node.agent.worker_process import Process, Stream, drain, read, worker_envir
 IDLE_S = 300.0
 START_S = 60.0
 GRACE_S = 10.0  # what a worker may be late by in reporting its own time-out
+UNEXPECTED = "The model worker stopped unexpectedly."
 SECRETS_KEPT = 64  # of recent streams, to redact what a crashing worker prints
 
 
 class ModelWorker:
     """The worker process as the node sees it. Use from one event loop; `close` it at the end."""
 
-    def __init__(self, *, idle_s: float = IDLE_S, start_s: float = START_S, command: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        idle_s: float = IDLE_S,
+        start_s: float = START_S,
+        grace_s: float = GRACE_S,
+        command: Sequence[str] = (),
+    ) -> None:
         self._idle_s = idle_s
         self._start_s = start_s
+        self._grace_s = grace_s
         # -P: a file named like a library in the folder the node was started in is not imported.
         self._command = list(command) or [sys.executable, "-P", "-m", "node.agent.worker"]
         self._process: Process | None = None
@@ -77,26 +86,25 @@ class ModelWorker:
         stream = process.streams[stream_id] = Stream()
         self._secrets.extend(secret.values())
         self._rest()
-        ended = False
         try:
             try:
                 process.send(request)
             except pipe.Misframed:
-                ended = True
+                stream.over = True
                 raise errors.TOO_LARGE("The conversation is too large to send to a model.") from None
-            wait_s = limits.first_s + GRACE_S
-            while not ended:
+            wait_s = limits.first_s + self._grace_s
+            message: pipe.Reply | None = None
+            while not isinstance(message, pipe.Done):
                 try:
                     message = await stream.take(wait_s)
                 except TimeoutError:
                     process.kill()  # it has missed its own time-out: it hangs
                     raise errors.TIMEOUT("The model worker stopped responding.") from None
-                wait_s = limits.stall_s + GRACE_S
-                ended = isinstance(message, pipe.Done | pipe.Failed)
+                wait_s = limits.stall_s + self._grace_s
                 yield _event(message, secret)
         finally:
             process.streams.pop(stream_id, None)
-            if not ended:
+            if not stream.over:
                 process.send(pipe.Cancel(stream_id))
             self._rest()
 
@@ -115,6 +123,8 @@ class ModelWorker:
         process = self._process
         assert process is not None
         await asyncio.shield(process.ready)
+        if process.over:  # it was ready, and went before we could say so
+            raise ModelLost(UNEXPECTED)
         return process
 
     def _rest(self) -> None:
@@ -128,7 +138,13 @@ class ModelWorker:
 
     async def _supervise(self, process: Process) -> None:
         """Start the process, read what it sends, and settle everything when it ends."""
-        reason = "The model worker stopped unexpectedly."
+        reason = UNEXPECTED
+
+        def late() -> None:
+            nonlocal reason
+            reason = f"The model worker was not ready within {self._start_s:g} s."
+            process.kill()
+
         try:
             process.child = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -139,7 +155,7 @@ class ModelWorker:
                 cwd="/",
                 start_new_session=True,
             )
-            starting = asyncio.get_running_loop().call_later(self._start_s, process.kill)
+            starting = asyncio.get_running_loop().call_later(self._start_s, late)
             draining = asyncio.create_task(drain(process))
             try:
                 if process.stopping:  # closed while it was being started
@@ -153,10 +169,11 @@ class ModelWorker:
                 await process.child.wait()
                 await draining
         except OSError as error:
-            reason = f"The model worker could not be started: {error.strerror}"
+            reason = f"The model worker could not be started: {error.strerror or 'no reason given'}"
         self._ended(process, reason)
 
     def _ended(self, process: Process, reason: str) -> None:
+        process.over = True
         was_ready = process.ready.done()
         serving = bool(process.streams)
         said = redact(process.stderr_tail.decode("utf-8", "replace"), self._secrets).strip()

@@ -143,7 +143,7 @@ class FrameReader(Generic[M]):
             del self._buffer[:end]
             try:
                 message = self._decoder.decode(body)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:  # a wrong shape is a DecodeError, too
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # a wrong shape is the first
                 raise Misframed(f"a frame can't be read: {type(error).__name__}") from None
             yield message
 

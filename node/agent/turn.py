@@ -160,6 +160,8 @@ def _tool_requested(turn: Turn, event: ToolRequested) -> Step:
     if not call.id or call.id in turn.used_ids:
         # Some models count their calls anew in every round; the thread would take the new one for the old.
         call = replace(call, id=f"{call.id}~{turn.round}.{len(turn.calls)}")
+        while call.id in turn.used_ids:
+            call = replace(call, id=call.id + "~")
     return replace(turn, calls=(*turn.calls, call), used_ids=turn.used_ids | {call.id}), []
 
 
@@ -255,6 +257,9 @@ _TABLE: dict[tuple[State, type], Callable[[Turn, Any], Step]] = {
     (State.STREAMING, Ticked): _ticked,
     (State.STREAMING, ToolRequested): _tool_requested,
     (State.STREAMING, ModelFinished): _model_finished,
+    # A wake-up may come after its round has ended; left unheard, no later round would ask for one.
+    (State.WAITING, Ticked): _ticked,
+    (State.RUNNING_TOOL, Ticked): _ticked,
     (State.WAITING, Decided): _decided,
     (State.RUNNING_TOOL, Decided): _decided,
     (State.RUNNING_TOOL, ToolFinished): _tool_finished,

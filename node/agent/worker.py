@@ -35,6 +35,8 @@ ENVIRONMENT = {
     "REPEATED_STREAMING_CHUNK_LIMIT": "5000",
 }
 PIECE_CHARS = 64 * 1024  # keeps a frame within its bound, whatever a provider calls a chunk
+NAME_CHARS = 200  # of a call's id and name, and of the reason for an end
+CALLS = 100  # in one answer; the node refuses fewer
 WRITE_HIGH_BYTES = 1024 * 1024
 
 
@@ -83,7 +85,9 @@ async def _stream(litellm: Any, request: pipe.Complete, send: "Sender") -> pipe.
             await stream.aclose()
     for call in calls.whole(request.id):
         await send(call)
-    return pipe.Done(request.id, reason, _count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
+    return pipe.Done(
+        request.id, reason[:NAME_CHARS], _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    )
 
 
 async def _open(litellm: Any, request: pipe.Complete, timeout_s: float) -> Any:
@@ -136,6 +140,8 @@ class _Calls:
 
     def add(self, piece: Any) -> None:
         parts = self._parts.setdefault(int(getattr(piece, "index", 0) or 0), ["", "", ""])
+        if len(self._parts) > CALLS:
+            raise ProviderTrouble("broken", "The model asked for too many tools at once.")
         function = getattr(piece, "function", None)
         parts[0] = parts[0] or (getattr(piece, "id", None) or "")
         parts[1] = parts[1] or (getattr(function, "name", None) or "")
@@ -145,7 +151,7 @@ class _Calls:
 
     def whole(self, stream_id: int) -> list[pipe.Call]:
         return [
-            pipe.Call(stream_id, call_id or f"call-{index}", name[:200], arguments)
+            pipe.Call(stream_id, call_id[:NAME_CHARS] or f"call-{index}", name[:NAME_CHARS], arguments)
             for index, (call_id, name, arguments) in sorted(self._parts.items())
         ]
 

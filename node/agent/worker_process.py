@@ -11,6 +11,8 @@ from node.agent import pipe
 from node.agent.turn import MAX_OUTPUT_BYTES
 
 STDERR_BYTES = 4096
+JOINED_CHARS = 16_384  # text that waits is put together to pieces of about this length
+ENTRY_CHARS = 64
 
 # The worker gets a short list of variables, not the node's environment: OPENAI_API_BASE and its like
 # would redirect requests, and PYTHON… would load code.
@@ -45,40 +47,60 @@ def worker_environment() -> dict[str, str]:
 
 
 class Stream:
-    """What has arrived of one completion and was not yet taken. Neighbouring text is one entry: no growth by count."""
+    """What has arrived of one completion and was not yet taken, at most `MAX_OUTPUT_BYTES` characters of it.
+
+    `over` says that the worker has ended the stream, or has itself ended, so that there is nothing to cancel.
+    """
 
     def __init__(self) -> None:
         self.arrived: deque[pipe.Reply] = deque()
-        self.waiting_bytes = 0
-        self.failed = False
-        self.changed = asyncio.Event()
+        self.over = False
+        self._closed = False
+        self._waiting = 0
+        self._changed = asyncio.Event()
 
     def put(self, message: pipe.Reply) -> None:
-        """Keep it for `take`; what a stream sends after it has failed is dropped."""
-        if self.failed:
+        """Keep it for `take`; what comes after an end, or after more than there is room for, is dropped."""
+        if isinstance(message, pipe.Done | pipe.Failed):
+            self.over = True
+        if self._closed:
             return
         last = self.arrived[-1] if self.arrived else None
-        if isinstance(message, pipe.Chunk):
-            self.waiting_bytes += len(message.text)
-            if self.waiting_bytes > MAX_OUTPUT_BYTES:
-                message = pipe.Failed(message.id, "broken", "The model sends faster than this device can store.")
-            elif isinstance(last, pipe.Chunk) and last.kind == message.kind and len(last.text) < 16_384:
-                self.arrived.pop()
-                message = pipe.Chunk(message.id, message.kind, last.text + message.text)
-        self.failed = isinstance(message, pipe.Failed)
+        if isinstance(message, pipe.Chunk) and isinstance(last, pipe.Chunk) and _joinable(last, message):
+            self._waiting -= _size(last)
+            self.arrived.pop()
+            message = pipe.Chunk(message.id, message.kind, last.text + message.text)
+        self._waiting += _size(message)
+        if self._waiting > MAX_OUTPUT_BYTES and not self.over:
+            message = pipe.Failed(message.id, "broken", "The model sends faster than this device can store.")
+        self._closed = isinstance(message, pipe.Done | pipe.Failed)
         self.arrived.append(message)
-        self.changed.set()
+        self._changed.set()
 
     async def take(self, timeout_s: float) -> pipe.Reply:
         """The next message. Raises TimeoutError."""
         while not self.arrived:
-            self.changed.clear()
+            self._changed.clear()
             async with asyncio.timeout(timeout_s):
-                await self.changed.wait()
+                await self._changed.wait()
         message = self.arrived.popleft()
-        if isinstance(message, pipe.Chunk):
-            self.waiting_bytes -= len(message.text)
+        self._waiting -= _size(message)
         return message
+
+
+def _joinable(last: pipe.Chunk, following: pipe.Chunk) -> bool:
+    return last.kind == following.kind and len(last.text) < JOINED_CHARS
+
+
+def _size(message: pipe.Reply) -> int:
+    """What it counts for: its text, and something for itself, so that empty messages don't come free."""
+    match message:
+        case pipe.Chunk():
+            return ENTRY_CHARS + len(message.text)
+        case pipe.Call():
+            return ENTRY_CHARS + len(message.call_id) + len(message.name) + len(message.input)
+        case _:
+            return ENTRY_CHARS
 
 
 class Process:
@@ -90,11 +112,13 @@ class Process:
         self.child: asyncio.subprocess.Process | None = None
         self.stderr_tail = b""
         self.stopping = False
+        self.over = False
 
     def send(self, message: pipe.ToWorker) -> None:
-        """Write it to the worker's stdin, if that is still there. Raises Misframed if it is too large."""
-        if self.child and self.child.stdin and not self.child.stdin.is_closing():
-            self.child.stdin.write(pipe.encode(message, pipe.TO_WORKER_BYTES))
+        """Write it to the worker's stdin, unless the worker is going. Raises Misframed if it is too large."""
+        frame = pipe.encode(message, pipe.TO_WORKER_BYTES)
+        if not self.stopping and self.child and self.child.stdin and not self.child.stdin.is_closing():
+            self.child.stdin.write(frame)
 
     def kill(self) -> None:
         """Kill the whole group: whatever the worker started goes with it."""
