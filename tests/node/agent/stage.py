@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from node.agent.driver import Driver, Surroundings
 from node.agent.names import answer_id, message_id_of, run_id
-from node.agent.ports import ChatMessage, Decide, ModelEvent, NoTools, PastMessage, RunRecord, ToolCall, Tools
-from node.agent.steps import TERMINAL, MessageState, State
+from node.agent.ports import ChatMessage, Decide, ModelEvent, NoTools, PastMessage, RunRecord, Tools
+from node.agent.steps import TERMINAL, MessageState, State, ToolCall
 
 PATIENCE_S = 20.0  # a bound against hanging, never waited for by a test that passes
 THREAD = "thread"

@@ -258,7 +258,7 @@ async def test_text_that_could_not_be_stored_is_not_followed_by_text_that_hides_
 
 async def test_readers_hear_the_cause_though_not_even_the_failure_can_be_stored() -> None:
     stage = Stage()
-    full = [DISK_FULL() for _ in range(9)]
+    full: list[Exception] = [DISK_FULL() for _ in range(9)]
     stage.disk.faults.update(text=full[:3], finish=full[3:6], thread=[])
     driver = await stage.driver(Script([text("Hi"), DONE]))
     await driver.queue()

@@ -17,16 +17,9 @@ REPLIES: list[pipe.ToNode] = [
     pipe.Failed(2, "status", "no", 401),
     pipe.Done(1, "stop", 3, None),
 ]
+SECRET = pipe.Secret(KEY, {"X-Team": "t"})
 REQUESTS: list[pipe.ToWorker] = [
-    pipe.Complete(
-        1,
-        "tiny",
-        "http://localhost/v1",
-        pipe.Secret(KEY, {"X-Team": "t"}),
-        (ChatMessage("user", "?"),),
-        pipe.Limits(),
-        9,
-    ),
+    pipe.Complete(1, "tiny", "http://localhost/v1", SECRET, (ChatMessage("user", "?"),), pipe.Limits(), 9),
     pipe.Cancel(1),
 ]
 
@@ -34,7 +27,8 @@ REQUESTS: list[pipe.ToWorker] = [
 @given(st.lists(st.integers(1, 40), min_size=1))
 def test_messages_arrive_whole_however_the_bytes_are_cut(cuts: list[int]) -> None:
     stream = b"".join(pipe.encode(reply, pipe.TO_NODE_BYTES) for reply in REPLIES)
-    reader, arrived, at, turn = pipe.node_reader(), [], 0, 0
+    reader, at, turn = pipe.node_reader(), 0, 0
+    arrived: list[pipe.ToNode] = []
     while at < len(stream):
         size = cuts[turn % len(cuts)]
         arrived += reader.feed(stream[at : at + size])
