@@ -43,6 +43,7 @@ class ModelWorker:
         self._process: Process | None = None
         self._supervisors: set[asyncio.Task[None]] = set()
         self._idle: asyncio.TimerHandle | None = None
+        self._awaited = 0
         self._next_id = 0
         self._secrets: deque[str] = deque(maxlen=SECRETS_KEPT)
         self._closed = False
@@ -119,21 +120,26 @@ class ModelWorker:
             await asyncio.wait(set(self._supervisors))
 
     async def _ready_process(self) -> Process:
-        self.prepare()
-        process = self._process
-        assert process is not None
-        await asyncio.shield(process.ready)
+        self._awaited += 1
+        try:
+            self.prepare()
+            process = self._process
+            assert process is not None
+            await asyncio.shield(process.ready)
+        finally:
+            self._awaited -= 1
+            self._rest()
         if process.over:  # it was ready, and went before we could say so
             raise ModelLost(UNEXPECTED)
         return process
 
     def _rest(self) -> None:
-        """(Re)arm the idle timer; a worker with a stream under way is not idle."""
+        """(Re)arm the idle timer; a worker with a stream under way, or about to have one, is not idle."""
         if self._idle:
             self._idle.cancel()
             self._idle = None
         process = self._process
-        if process and not process.streams and not self._closed:
+        if process and not process.streams and not self._awaited and not self._closed:
             self._idle = asyncio.get_running_loop().call_later(self._idle_s, process.kill)
 
     async def _supervise(self, process: Process) -> None:
