@@ -86,7 +86,7 @@ async def _stream(litellm: Any, request: pipe.Complete, send: "Sender") -> pipe.
     for call in calls.whole(request.id):
         await send(call)
     return pipe.Done(
-        request.id, reason[:NAME_CHARS], _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+        request.id, str(reason or own)[:NAME_CHARS], _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     )
 
 
