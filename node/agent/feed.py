@@ -5,7 +5,7 @@ nothing and holds nobody up, and one that comes late gets everything from the st
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from crdt import errors
@@ -38,7 +38,7 @@ class RunFeed:
         self._more.set()
         self._more = asyncio.Event()
 
-    async def read(self) -> AsyncIterator[RunEvent]:
+    async def read(self) -> AsyncGenerator[RunEvent, None]:
         """All events from the first to the last, waiting for those to come."""
         at = 0
         while True:

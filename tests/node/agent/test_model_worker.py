@@ -16,6 +16,7 @@ from node.agent import pipe
 from node.agent.models import ModelWorker, WorkerSource
 from node.agent.ports import ChatMessage, ModelCall, ModelDelta, ModelDone, ModelEvent, ModelLost
 from node.agent.turn import MAX_OUTPUT_BYTES
+from node.agent.worker_process import worker_environment
 from tests.node.agent.acting_worker import KEY, PIECE
 from tests.node.agent.stage import PATIENCE_S
 
@@ -315,3 +316,39 @@ async def test_a_source_streams_its_provider_and_model_through_the_worker(worker
     assert (source.label, source.context_chars) == ("local/words", 9)
     assert await text(source.stream([ChatMessage("user", "?")])) == "Hm.Hello"
     assert KEY not in repr(vars(source)), "tracebacks and logs print reprs"
+
+
+# ---- the real worker program, with another library in litellm's place
+
+LIBRARY = str(Path(__file__).with_name("printing_library"))
+PROGRAM = f"import sys; sys.path.insert(0, {LIBRARY!r}); from node.agent.worker import main; main()"
+REAL = [sys.executable, "-P", "-c", PROGRAM]
+
+
+async def test_a_library_that_prints_and_reads_never_touches_the_pipe_and_finds_its_settings_made() -> None:
+    worker = ModelWorker(command=REAL)
+    told = json.loads(await text(stream(worker, "any")))
+    process = worker._process
+    assert process is not None
+    assert told == {
+        "found": {"LITELLM_MODE": "PRODUCTION", "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"},
+        "flags": {"telemetry": False, "suppress_debug_info": True, "turn_off_message_logging": True},
+        "standard input": "",
+    }
+    await worker.close()
+    printed = process.stderr_tail.decode()
+    assert "Give feedback" in printed and "past Python's own buffers" in printed
+    assert KEY not in printed, "its log is switched off: it would print the request"
+
+
+async def test_the_real_worker_does_not_outlive_its_node() -> None:
+    """Nobody kills it here: it sees its input end, as it does when a node is killed."""
+    piped, nowhere = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+    child = await asyncio.create_subprocess_exec(
+        *REAL, env=worker_environment(), stdin=piped, stdout=piped, stderr=nowhere
+    )
+    assert child.stdin and child.stdout
+    (ready,) = pipe.node_reader().feed(await asyncio.wait_for(child.stdout.read(65_536), PATIENCE_S))
+    assert isinstance(ready, pipe.Ready)
+    child.stdin.close()
+    assert await asyncio.wait_for(child.wait(), PATIENCE_S) == 0
