@@ -1,5 +1,7 @@
 """Model runs: the pure turn machine, who runs it, and the processes that talk to models.
 
-`turn`, `lease`, `context`, `guide` and `redact` are pure; `driver` and `runtime` perform what they
-decide against the interfaces in `ports`; `models` and `worker` are the two ends of one pipe.
+Pure: `turn` and its words in `steps`, `lease`, `context`, `guide`, `names`, `redact`, and the frames of
+`pipe`. `driver`, with `calls`, `pump`, `inbox` and `feed`, performs what a turn decides against the
+interfaces in `ports`. `models` with `worker_process` and `worker` with `trouble` are the two ends of one
+pipe; `providers` knows which models there are.
 """

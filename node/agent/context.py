@@ -1,9 +1,10 @@
 """Turn a thread's history into the messages a model is sent, within a number of characters (pure).
 
-The rule, whole: the prompt always goes, last (its middle is cut out if it alone is too long). Before
-it go the newest earlier messages that fit, without a gap; the first one that does not fit ends the
-walk, and one line in front says how many were left out. Nothing in the thread is changed or copied:
-what was left out is named as a range of message ids.
+The rule, whole: the prompt always goes (its middle is cut out if it alone is too long), and after it
+what the run itself has said so far, which gets at most half of the room. Before the prompt go the newest
+earlier messages that fit, without a gap; the first one that does not fit ends the walk, and one line in
+front says how many were left out. Nothing in the thread is changed or copied: what was left out is named
+as a range of message ids.
 
 Left out always: reasoning (it belongs to the model that had it), and prompts that still wait for an
 answer of their own. Tool calls go as text, shortened.
@@ -16,6 +17,8 @@ from node.agent.ports import ChatMessage, PastCall, PastMessage
 
 CALL_CHARS = 2_000  # of a tool call's input and of its result, each
 OVERHEAD_CHARS = 16  # what a provider's framing of one message is reckoned to cost
+NOTE_CHARS = 100  # what a note about something left out takes at most
+MIN_CHARS = 1_000  # of the prompt and of an own round, whatever the limit
 CONTEXT_CHARS = 400_000  # about 100,000 tokens of English, which today's models take
 SYSTEM = "You are the assistant in an OpenSesh thread. Several people and earlier models may have written in it."
 
@@ -52,8 +55,9 @@ def build(
     several = len({message.author for message in [*earlier, asked] if message.role == "user"}) > 1
     tail = [_chat(message, several) for message in [asked, *own]]
     # The model's own earlier rounds come after the prompt; the prompt's share is what they leave.
-    budget = limit_chars - len(SYSTEM) - OVERHEAD_CHARS
-    tail[0] = _shorten(tail[0], max(1_000, budget - sum(_cost(chat) for chat in tail[1:])))
+    budget = limit_chars - len(SYSTEM) - NOTE_CHARS - OVERHEAD_CHARS
+    tail[1:] = [_shorten(chat, max(MIN_CHARS, budget // 2 // len(own))) for chat in tail[1:]]
+    tail[0] = _shorten(tail[0], max(MIN_CHARS, budget - OVERHEAD_CHARS - sum(_cost(chat) for chat in tail[1:])))
     budget -= sum(_cost(chat) for chat in tail)
     kept: list[ChatMessage] = []
     left = len(earlier)
@@ -89,10 +93,12 @@ def _call_text(call: PastCall) -> str:
 
 
 def _cut(text: str, limit: int) -> str:
+    """At most `limit` characters of it: beginning and end, and between them how many are missing."""
     if len(text) <= limit:
         return text
-    note = f"\n[… {len(text) - limit} characters left out …]\n"
-    return text[: limit // 2] + note + text[len(text) - (limit - limit // 2) :]
+    kept = limit - NOTE_CHARS
+    note = f"\n[… {len(text) - kept} characters left out …]\n"
+    return text[: kept // 2] + note + text[len(text) - (kept - kept // 2) :]
 
 
 def _shorten(chat: ChatMessage, limit: int) -> ChatMessage:

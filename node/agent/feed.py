@@ -5,8 +5,12 @@ nothing and holds nobody up, and one that comes late gets everything from the st
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
+
+from crdt import errors
+from node.agent.ports import RunRecord
+from node.agent.steps import State
 
 # JSON objects as `run.ask` in `node/api/operations.py` has them: {"type": "run.queued" | "run.started" |
 # "run.delta" | "tool.updated" | one of LAST, "thread", "run", …}
@@ -27,12 +31,14 @@ class RunFeed:
         return bool(self._events) and self._events[-1]["type"] in LAST
 
     def put(self, event: RunEvent) -> None:
-        """Append, and wake every reader."""
+        """Append, and wake every reader. Nothing follows the last event."""
+        if self.ended:
+            return
         self._events.append(event)
         self._more.set()
         self._more = asyncio.Event()
 
-    async def read(self) -> AsyncIterator[RunEvent]:
+    async def read(self) -> AsyncGenerator[RunEvent, None]:
         """All events from the first to the last, waiting for those to come."""
         at = 0
         while True:
@@ -42,3 +48,13 @@ class RunFeed:
             if self.ended:
                 return
             await self._more.wait()
+
+
+def ending(record: RunRecord, text: str) -> dict[str, object]:
+    """The last event of a run that has ended."""
+    shown: dict[str, object] = {"run": record.id, "thread": record.thread, "message_id": record.message}
+    if record.state is State.COMPLETED:
+        return {"type": "run.completed", **shown, "text": text}
+    if record.state is State.CANCELLED:
+        return {"type": "run.cancelled", **shown}
+    return {"type": "run.failed", **shown, "error": record.error or errors.INTERNAL().to_json()}

@@ -8,15 +8,13 @@ L2  A lease is taken by writing a higher number. It says from whom it was taken,
 L3  A lease lapses when nothing was heard of its device for `LAPSE_AFTER_MS`. Silence is measured with
     our own clock from when we last heard (or, at the earliest, from when we began to listen): another
     device's clock decides nothing.
-L4  A new lease ends the old one's work: what had begun is void on the old runner, together with its
-    open proposals, because two runners on one session is how sessions are lost. What was still queued
-    had touched nothing, and a person still waits for it: the new runner adopts it.
+L4  A new lease ends the old one's work on the device that lost it, what waits there included, because
+    two runners on one session is how sessions are lost. A run that was queued from here to a device that
+    fell silent before it began has touched nothing: here it runs, under the new lease.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-
-from node.agent.turn import TERMINAL, State
 
 LAPSE_AFTER_MS = 60_000
 
@@ -100,31 +98,3 @@ def must_stop(view: View, working_under: int) -> bool:
     """Whether work begun here under lease number `working_under` is void now (L4)."""
     current = holder(view.leases, view.owner_devices)
     return current is None or current.device != view.me or current.number != working_under
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """An unfinished run as the thread shows it: the lease it belongs to, and its state."""
-
-    run: str
-    lease_number: int
-    state: State
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What a lease makes of the unfinished runs it found: run ids, in the order given."""
-
-    adopt: tuple[str, ...]
-    void: tuple[str, ...]
-
-
-def settle(lease: Lease, found: Iterable[Pending]) -> Settlement:
-    """Sort unfinished runs of earlier leases into those to adopt and those that are void (L4)."""
-    adopt: list[str] = []
-    void: list[str] = []
-    for pending in found:
-        if pending.state in TERMINAL or pending.lease_number >= lease.number:
-            continue
-        (adopt if pending.state is State.QUEUED else void).append(pending.run)
-    return Settlement(tuple(adopt), tuple(void))

@@ -7,123 +7,43 @@ that does not keep its own time-outs is killed, with its process group.
 """
 
 import asyncio
-import contextlib
-import os
-import signal
 import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
-from pathlib import Path
 
 from crdt import errors
 from node.agent import pipe
-from node.agent.ports import ChatMessage, ModelCall, ModelDelta, ModelDone, ModelEvent
+from node.agent.ports import ChatMessage, ModelCall, ModelDelta, ModelDone, ModelEvent, ModelLost
 from node.agent.redact import redact
-from node.agent.turn import MAX_OUTPUT_BYTES
+from node.agent.worker_process import Process, Stream, drain, read, worker_environment
 
 IDLE_S = 300.0
 START_S = 60.0
 GRACE_S = 10.0  # what a worker may be late by in reporting its own time-out
-STDERR_BYTES = 4096
+UNEXPECTED = "The model worker stopped unexpectedly."
 SECRETS_KEPT = 64  # of recent streams, to redact what a crashing worker prints
-
-# The worker gets a short list of variables, not the node's environment: OPENAI_API_BASE and its like
-# would redirect requests, and PYTHON… would load code.
-PASSED_ON = [
-    "PATH",
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "TMPDIR",
-    "TZ",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "REQUESTS_CA_BUNDLE",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
-    "no_proxy",
-]
-
-
-def worker_environment() -> dict[str, str]:
-    """The worker's whole environment."""
-    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    root = Path(__file__).resolve().parents[2]
-    if root.name not in ("site-packages", "dist-packages"):  # a checkout: `-m` alone would not find it
-        environment["PYTHONPATH"] = str(root)
-    return environment
-
-
-class _Stream:
-    """What has arrived of one completion and was not yet taken. Neighbouring text is one entry: no growth by count."""
-
-    def __init__(self) -> None:
-        self.arrived: deque[pipe.Chunk | pipe.Call | pipe.Done | pipe.Failed] = deque()
-        self.waiting_bytes = 0
-        self.changed = asyncio.Event()
-
-    def put(self, message: pipe.Chunk | pipe.Call | pipe.Done | pipe.Failed) -> None:
-        last = self.arrived[-1] if self.arrived else None
-        if isinstance(message, pipe.Chunk):
-            self.waiting_bytes += len(message.text)
-            if self.waiting_bytes > MAX_OUTPUT_BYTES:
-                message = pipe.Failed(message.id, "broken", "The model sends faster than this device can store.")
-            elif isinstance(last, pipe.Chunk) and last.kind == message.kind and len(last.text) < 16_384:
-                self.arrived.pop()
-                message = pipe.Chunk(message.id, message.kind, last.text + message.text)
-        self.arrived.append(message)
-        self.changed.set()
-
-    async def take(self, timeout_s: float) -> pipe.Chunk | pipe.Call | pipe.Done | pipe.Failed:
-        """The next message. Raises TimeoutError."""
-        while not self.arrived:
-            self.changed.clear()
-            async with asyncio.timeout(timeout_s):
-                await self.changed.wait()
-        message = self.arrived.popleft()
-        if isinstance(message, pipe.Chunk):
-            self.waiting_bytes -= len(message.text)
-        return message
-
-
-class _Process:
-    """One worker process, from its start to its end."""
-
-    def __init__(self) -> None:
-        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.streams: dict[int, _Stream] = {}
-        self.child: asyncio.subprocess.Process | None = None
-        self.stderr_tail = b""
-        self.stopping = False
-
-    def send(self, message: pipe.ToWorker) -> None:
-        if self.child and self.child.stdin and not self.child.stdin.is_closing():
-            self.child.stdin.write(pipe.encode(message, pipe.TO_WORKER_BYTES))
-
-    def kill(self) -> None:
-        """Kill the whole group: whatever the worker started goes with it."""
-        self.stopping = True
-        if self.child and self.child.returncode is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.child.pid, signal.SIGKILL)
 
 
 class ModelWorker:
     """The worker process as the node sees it. Use from one event loop; `close` it at the end."""
 
-    def __init__(self, *, idle_s: float = IDLE_S, start_s: float = START_S, command: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        idle_s: float = IDLE_S,
+        start_s: float = START_S,
+        grace_s: float = GRACE_S,
+        command: Sequence[str] = (),
+    ) -> None:
         self._idle_s = idle_s
         self._start_s = start_s
+        self._grace_s = grace_s
         # -P: a file named like a library in the folder the node was started in is not imported.
         self._command = list(command) or [sys.executable, "-P", "-m", "node.agent.worker"]
-        self._process: _Process | None = None
-        self._supervisor: asyncio.Task[None] | None = None
+        self._process: Process | None = None
+        self._supervisors: set[asyncio.Task[None]] = set()
         self._idle: asyncio.TimerHandle | None = None
+        self._awaited = 0
         self._next_id = 0
         self._secrets: deque[str] = deque(maxlen=SECRETS_KEPT)
         self._closed = False
@@ -138,9 +58,11 @@ class ModelWorker:
         """Start the worker if there is none, without waiting for it."""
         if self._closed:
             raise errors.AGENT_SPAWN_FAILED("The node is stopping.")
-        if self._process is None:
-            process = self._process = _Process()
-            self._supervisor = asyncio.create_task(self._supervise(process))
+        if self._process is None or self._process.stopping:  # one that is being killed takes nothing more
+            process = self._process = Process()
+            supervisor = asyncio.create_task(self._supervise(process))
+            self._supervisors.add(supervisor)
+            supervisor.add_done_callback(self._supervisors.discard)
         self._rest()
 
     async def ready(self) -> None:
@@ -162,29 +84,28 @@ class ModelWorker:
         self._next_id += 1
         stream_id = self._next_id
         request = pipe.Complete(stream_id, model, base_url, secret, tuple(messages), limits, max_tokens)
-        stream = process.streams[stream_id] = _Stream()
+        stream = process.streams[stream_id] = Stream()
         self._secrets.extend(secret.values())
         self._rest()
-        ended = False
         try:
             try:
                 process.send(request)
             except pipe.Misframed:
-                ended = True
+                stream.over = True
                 raise errors.TOO_LARGE("The conversation is too large to send to a model.") from None
-            wait_s = limits.first_s + GRACE_S
-            while not ended:
+            wait_s = limits.first_s + self._grace_s
+            message: pipe.Reply | None = None
+            while not isinstance(message, pipe.Done):
                 try:
                     message = await stream.take(wait_s)
                 except TimeoutError:
                     process.kill()  # it has missed its own time-out: it hangs
                     raise errors.TIMEOUT("The model worker stopped responding.") from None
-                wait_s = limits.stall_s + GRACE_S
-                ended = isinstance(message, pipe.Done | pipe.Failed)
+                wait_s = limits.stall_s + self._grace_s
                 yield _event(message, secret)
         finally:
             process.streams.pop(stream_id, None)
-            if not ended:
+            if not stream.over:
                 process.send(pipe.Cancel(stream_id))
             self._rest()
 
@@ -195,28 +116,41 @@ class ModelWorker:
             self._idle.cancel()
         if self._process:
             self._process.kill()
-        while self._supervisor and not self._supervisor.done():
-            await asyncio.wait([self._supervisor])
+        while self._supervisors:
+            await asyncio.wait(set(self._supervisors))
 
-    async def _ready_process(self) -> _Process:
-        self.prepare()
-        process = self._process
-        assert process is not None
-        await asyncio.shield(process.ready)
+    async def _ready_process(self) -> Process:
+        self._awaited += 1
+        try:
+            self.prepare()
+            process = self._process
+            assert process is not None
+            await asyncio.shield(process.ready)
+        finally:
+            self._awaited -= 1
+            self._rest()
+        if process.over:  # it was ready, and went before we could say so
+            raise ModelLost(UNEXPECTED)
         return process
 
     def _rest(self) -> None:
-        """(Re)arm the idle timer; a worker with a stream under way is not idle."""
+        """(Re)arm the idle timer; a worker with a stream under way, or about to have one, is not idle."""
         if self._idle:
             self._idle.cancel()
             self._idle = None
         process = self._process
-        if process and not process.streams and not self._closed:
+        if process and not process.streams and not self._awaited and not self._closed:
             self._idle = asyncio.get_running_loop().call_later(self._idle_s, process.kill)
 
-    async def _supervise(self, process: _Process) -> None:
+    async def _supervise(self, process: Process) -> None:
         """Start the process, read what it sends, and settle everything when it ends."""
-        reason = "The model worker stopped unexpectedly."
+        reason = UNEXPECTED
+
+        def late() -> None:
+            nonlocal reason
+            reason = f"The model worker was not ready within {self._start_s:g} s."
+            process.kill()
+
         try:
             process.child = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -227,12 +161,12 @@ class ModelWorker:
                 cwd="/",
                 start_new_session=True,
             )
-            starting = asyncio.get_running_loop().call_later(self._start_s, process.kill)
-            draining = asyncio.create_task(_drain(process))
+            starting = asyncio.get_running_loop().call_later(self._start_s, late)
+            draining = asyncio.create_task(drain(process))
             try:
                 if process.stopping:  # closed while it was being started
                     process.kill()
-                await _read(process, starting)
+                await read(process, starting)
             except pipe.Misframed as error:
                 reason = f"The model worker sent what it should not: {error}"
             finally:
@@ -241,10 +175,11 @@ class ModelWorker:
                 await process.child.wait()
                 await draining
         except OSError as error:
-            reason = f"The model worker could not be started: {error.strerror}"
+            reason = f"The model worker could not be started: {error.strerror or 'no reason given'}"
         self._ended(process, reason)
 
-    def _ended(self, process: _Process, reason: str) -> None:
+    def _ended(self, process: Process, reason: str) -> None:
+        process.over = True
         was_ready = process.ready.done()
         serving = bool(process.streams)
         said = redact(process.stderr_tail.decode("utf-8", "replace"), self._secrets).strip()
@@ -253,7 +188,7 @@ class ModelWorker:
             process.ready.set_exception(errors.AGENT_SPAWN_FAILED(reason, **details))
             process.ready.exception()  # nobody may be waiting
         for stream_id, stream in process.streams.items():
-            stream.put(pipe.Failed(stream_id, "internal", reason))
+            stream.put(pipe.Failed(stream_id, "lost", reason))
         if self._process is process:
             self._process = None
         # One that never became ready would fail again: then the next request tries, not a loop of ours.
@@ -261,27 +196,7 @@ class ModelWorker:
             self.prepare()
 
 
-async def _read(process: _Process, starting: asyncio.TimerHandle) -> None:
-    assert process.child is not None and process.child.stdout is not None
-    frames = pipe.node_reader()
-    while data := await process.child.stdout.read(256 * 1024):
-        for message in frames.feed(data):
-            if isinstance(message, pipe.Ready):
-                starting.cancel()
-                if not process.ready.done():
-                    process.ready.set_result(None)
-            elif stream := process.streams.get(message.id):
-                stream.put(message)
-
-
-async def _drain(process: _Process) -> None:
-    """Keep the end of what the worker prints; an unread pipe would block it."""
-    assert process.child is not None and process.child.stderr is not None
-    while data := await process.child.stderr.read(4096):
-        process.stderr_tail = (process.stderr_tail + data)[-STDERR_BYTES:]
-
-
-def _event(message: pipe.Chunk | pipe.Call | pipe.Done | pipe.Failed, secret: pipe.Secret) -> ModelEvent:
+def _event(message: pipe.Reply, secret: pipe.Secret) -> ModelEvent:
     """A worker's message as the runtime knows it. Raises what a `Failed` stands for, without any key in it."""
     if isinstance(message, pipe.Chunk):
         return ModelDelta(message.kind, message.text)
@@ -296,6 +211,8 @@ def _event(message: pipe.Chunk | pipe.Call | pipe.Done | pipe.Failed, secret: pi
         raise errors.NETWORK_ERROR(f"The provider can't be reached: {said}")
     if message.kind == "timeout":
         raise errors.TIMEOUT(f"The provider did not answer in time. {said}")
+    if message.kind == "lost":
+        raise ModelLost(said)
     raise errors.PROVIDER_FAILED(said)
 
 

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from node.agent.ports import ChatMessage
-from node.agent.turn import Kind
+from node.agent.steps import Kind
 
 TO_WORKER_BYTES = 16 * 1024 * 1024  # one whole context
 TO_NODE_BYTES = 1024 * 1024  # one delta or one error
@@ -92,7 +92,7 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """The stream ended badly. `kind`: status, network, timeout, broken or internal; `message` is redacted."""
+    """The stream ended badly. `kind`: status, network, timeout, broken or lost (the worker); `message` is redacted."""
 
     id: int
     kind: str
@@ -101,7 +101,8 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 
 
 ToWorker = Complete | Cancel
-ToNode = Ready | Chunk | Call | Done | Failed
+Reply = Chunk | Call | Done | Failed
+ToNode = Ready | Reply
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -142,8 +143,8 @@ class FrameReader(Generic[M]):
             del self._buffer[:end]
             try:
                 message = self._decoder.decode(body)
-            except msgspec.DecodeError as error:  # a message of the wrong shape is one of these, too
-                raise Misframed(str(error)) from None
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # a wrong shape is the first
+                raise Misframed(f"a frame can't be read: {type(error).__name__}") from None
             yield message
 
 

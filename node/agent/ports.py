@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from node.agent.turn import Kind, MessageState, State, ToolCall
+from crdt.errors import INTERNAL, OpenSeshError
+from node.agent.steps import Kind, MessageState, State, ToolCall
 
 
 class ToolRecord(msgspec.Struct, frozen=True):
@@ -170,6 +171,13 @@ class ChatMessage(msgspec.Struct, frozen=True):
 
     role: str
     content: str
+
+
+class ModelLost(OpenSeshError):
+    """What carried the answer went away in the middle of it: the run is interrupted, nobody refused it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(INTERNAL, message, {"next": "Ask again."})
 
 
 class ModelSource(Protocol):

@@ -50,19 +50,13 @@ class Providers:
         return [(provider, PREFIX + provider.name in secrets) for provider in named]
 
     async def add(self, name: str, base_url: str, model: str, key: str | None) -> Provider:
-        """Add or replace one. Raises CONFIG_INVALID for a name or address that can't be."""
-        if not name.isprintable() or "/" in name or name in ("", guide.NAME):
-            raise errors.CONFIG_INVALID("A provider's name is one word without a slash, and not 'guide'.")
-        parts = urlsplit(base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
-            raise errors.CONFIG_INVALID(
-                "A provider's base URL is an http or https address without a user in it.",
-                next="Give one like https://api.example.com/v1, and the key with --key-stdin.",
-            )
-        provider = Provider(name, base_url.rstrip("/"), model)
-        batch = Batch(settings={PREFIX + name: msgspec.msgpack.encode(provider)})
-        if key is not None:
-            batch.secrets[PREFIX + name] = key.strip().encode() or None
+        """Add one, or replace it whole: without a key none is kept. Raises CONFIG_INVALID for what can't be."""
+        provider = Provider(_checked_name(name), _checked_url(base_url), _checked_model(model))
+        batch = Batch(
+            settings={PREFIX + name: msgspec.msgpack.encode(provider)},
+            # The old key must not go to an address that it was not given for.
+            secrets={PREFIX + name: None if key is None else _checked_key(key).encode()},
+        )
         await self._store.write(batch)
         return provider
 
@@ -119,3 +113,38 @@ class Providers:
         if stored is None:
             raise errors.AGENT_NOT_FOUND(f"No provider is called {name[:80]!r}.")
         return _decoder.decode(stored)
+
+
+def _checked_name(name: str) -> str:
+    if not name or not name.isprintable() or " " in name or "/" in name or name == guide.NAME:
+        raise errors.CONFIG_INVALID("A provider's name is one word without a slash, and not 'guide'.")
+    return name
+
+
+def _checked_url(base_url: str) -> str:
+    try:
+        parts = urlsplit(base_url)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that don't close, a port that is no number
+        fits = False
+    # Whoever lists the providers reads the address: nothing that may be a key belongs into it.
+    if not fits or not base_url.isprintable() or set(base_url) & set(" @?#"):
+        raise errors.CONFIG_INVALID(
+            "A provider's base URL is an http or https address without a user, a query or a fragment in it.",
+            next="Give one like https://api.example.com/v1, and the key with --key-stdin.",
+        )
+    return base_url.rstrip("/")
+
+
+def _checked_model(model: str) -> str:
+    if not model.strip() or not model.isprintable():
+        raise errors.CONFIG_INVALID("A provider needs the name of a model.")
+    return model.strip()
+
+
+def _checked_key(key: str) -> str:
+    key = key.strip()
+    # It travels in a header, which takes nothing else; a library that is given more quotes it in its error.
+    if not key or not all("!" <= character <= "~" for character in key):
+        raise errors.CONFIG_INVALID("An API key is one word of ASCII characters.")
+    return key

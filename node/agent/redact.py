@@ -6,6 +6,7 @@ on the way, then whatever merely looks like a credential.
 """
 
 import base64
+import json
 import re
 from collections.abc import Iterable
 from urllib.parse import quote
@@ -22,7 +23,7 @@ _LOOKS_SECRET = [
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """`text` without the given secrets (longest first, in plain, URL and base64 spelling) and their like."""
+    """`text` without the given secrets (longest first, in plain, escaped, URL and base64 spelling) and their like."""
     spellings = {form for secret in secrets if len(secret) >= MIN_SECRET_CHARS for form in _spellings(secret)}
     for form in sorted(spellings, key=len, reverse=True):
         text = text.replace(form, MASK)
@@ -34,4 +35,5 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 def _spellings(secret: str) -> set[str]:
     raw = secret.encode("utf-8", "surrogatepass")
     encoded = {base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()}
-    return {secret, quote(secret, safe=""), repr(secret)[1:-1], *encoded, *(form.rstrip("=") for form in encoded)}
+    escaped = {repr(secret)[1:-1], json.dumps(secret)[1:-1]}
+    return {secret, quote(secret, safe=""), *escaped, *encoded, *(form.rstrip("=") for form in encoded)}

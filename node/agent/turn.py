@@ -11,274 +11,72 @@ T4  An event that has no row is late (the echo of something stopped) and is igno
 T5  Text leaves in the order it came, and all of it leaves before the message is closed.
 T6  Every open tool call is closed before the message is: a dangling call would break later turns.
 T7  Exactly one terminal `Record`, and it is the last effect of a run.
+T8  No two calls of a run have one id, whatever the model calls them.
 
 Deltas are coalesced, because each one costs a signature and a write: the first at once, then at most
 one per `FLUSH_AFTER_MS` of the clock handed in, or as soon as `FLUSH_BYTES` are waiting.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
-from crdt import errors, ids
+from crdt import errors
+from node.agent.names import answer_id, message_id_of, run_id
+from node.agent.steps import (
+    TERMINAL,
+    Append,
+    Broke,
+    CallModel,
+    CancelRequested,
+    CloseCall,
+    CloseMessage,
+    Compact,
+    Compacted,
+    Cut,
+    Decided,
+    Delta,
+    Effect,
+    Event,
+    Kind,
+    MessageState,
+    ModelFinished,
+    OpenMessage,
+    Propose,
+    Record,
+    RunTool,
+    Started,
+    State,
+    StopModel,
+    StopTool,
+    Ticked,
+    ToolCall,
+    ToolFinished,
+    ToolRequested,
+    WakeAt,
+)
 
-FLUSH_AFTER_MS = 40
-FLUSH_BYTES = 1024
+# What the rest of the node takes from here, beside `Turn` and `step`.
+__all__ = [
+    "TERMINAL",
+    "Kind",
+    "MessageState",
+    "State",
+    "ToolCall",
+    "Turn",
+    "answer_id",
+    "message_id_of",
+    "run_id",
+    "step",
+]
+
+FLUSH_AFTER_MS = 50
+FLUSH_BYTES = 16_384
 PIECE_CHARS = 16_384  # one append is at most this long, however large a delta the model sends
 MAX_OUTPUT_BYTES = 4 * 1024 * 1024
 MAX_ROUNDS = 50  # model calls in one run; a model that loops over tools ends here
 MAX_CALLS_PER_ROUND = 64
 
-Kind = Literal["text", "reasoning"]
-MessageState = Literal["final", "interrupted"]
-
-
-class State(StrEnum):
-    """Where a run stands. The last four are final."""
-
-    QUEUED = "queued"
-    STREAMING = "streaming"
-    WAITING = "waiting"
-    RUNNING_TOOL = "running_tool"
-    COMPACTING = "compacting"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    INTERRUPTED = "interrupted"
-
-
-TERMINAL = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED, State.INTERRUPTED})
-
-
-def run_id(thread: str, request: str) -> str:
-    """The id of the run that this client request asks for: 26 characters, the same on every device.
-
-    Deriving it makes a request idempotent by construction, across crashes and devices.
-    """
-    return _derived("opensesh/1/run-id", thread, request)
-
-
-def answer_id(run: str) -> str:
-    """The id of the message that holds a run's answer, so that it can be named before it is begun."""
-    return _derived("opensesh/1/answer-id", run)
-
-
-def message_id_of(thread: str, request: str) -> str:
-    """The id of the message that a client request writes."""
-    return _derived("opensesh/1/prompt-id", thread, request)
-
-
-def _derived(*fields: str) -> str:
-    framed = b"".join(len(raw).to_bytes(4, "big") + raw for raw in (field.encode() for field in fields))
-    return ids.to_text(hashlib.sha256(framed).digest()[:16])
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """What the model asked for; `input` is JSON text, not yet believed to be any."""
-
-    id: str
-    name: str
-    input: str
-
-
-# ---- events in
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The run's turn has come. `fits` says whether its context is within the model's budget."""
-
-    fits: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Compacted:
-    """The context was cut to fit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """The model said a little more."""
-
-    kind: Kind
-    text: str
-    now_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ticked:
-    """The time asked for by `WakeAt` has come."""
-
-    now_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class ToolRequested:
-    """The model wants a tool; it is looked at when the model has finished speaking."""
-
-    call: ToolCall
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFinished:
-    """The model ended its answer; `reason` is the provider's own word (`stop`, `length`, …)."""
-
-    reason: str = "stop"
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """Somebody with the right (or a rule) allowed or refused a proposed call."""
-
-    call_id: str
-    allowed: bool
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ToolFinished:
-    """A tool ended; `result` is what the model will read."""
-
-    call_id: str
-    ok: bool
-    result: str
-
-
-@dataclass(frozen=True, slots=True)
-class CancelRequested:
-    """A person stops the run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Broke:
-    """Something the run depends on failed."""
-
-    error: errors.OpenSeshError
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """The run can't go on here: a restart, a shutdown, or a lost lease."""
-
-    error: errors.OpenSeshError
-
-
-Event = (
-    Started
-    | Compacted
-    | Delta
-    | Ticked
-    | ToolRequested
-    | ModelFinished
-    | Decided
-    | ToolFinished
-    | CancelRequested
-    | Broke
-    | Cut
-)
-
-# ---- effects out
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """Store the run's state durably, before the effects that follow."""
-
-    state: State
-    error: errors.OpenSeshError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CallModel:
-    """Send the context to the model; `round` counts from 0."""
-
-    round: int
-
-
-@dataclass(frozen=True, slots=True)
-class StopModel:
-    """Close the model's stream now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Compact:
-    """Cut the context to fit, then send `Compacted`."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenMessage:
-    """Begin the assistant's message."""
-
-
-@dataclass(frozen=True, slots=True)
-class Append:
-    """Add text to the open message, durably."""
-
-    kind: Kind
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class CloseMessage:
-    """End the open message."""
-
-    state: MessageState
-
-
-@dataclass(frozen=True, slots=True)
-class Propose:
-    """Show the call in the thread and ask for a decision; nothing has happened yet."""
-
-    call: ToolCall
-
-
-@dataclass(frozen=True, slots=True)
-class RunTool:
-    """Carry out an allowed call."""
-
-    call: ToolCall
-
-
-@dataclass(frozen=True, slots=True)
-class StopTool:
-    """Kill a running call, its process group included."""
-
-    call: ToolCall
-
-
-@dataclass(frozen=True, slots=True)
-class CloseCall:
-    """Write a call's end into the message."""
-
-    call: ToolCall
-    status: Literal["ok", "error", "interrupted"]
-    result: str
-
-
-@dataclass(frozen=True, slots=True)
-class WakeAt:
-    """Send `Ticked` at this time of the clock that deltas carry."""
-
-    at_ms: int
-
-
-Effect = (
-    Record
-    | CallModel
-    | StopModel
-    | Compact
-    | OpenMessage
-    | Append
-    | CloseMessage
-    | Propose
-    | RunTool
-    | StopTool
-    | CloseCall
-    | WakeAt
-)
 Step = tuple["Turn", list[Effect]]
 
 
@@ -290,6 +88,7 @@ class Turn:
     round: int = 0
     message_open: bool = False
     calls: tuple[ToolCall, ...] = ()  # of this round, not yet closed, in the order asked for
+    used_ids: frozenset[str] = frozenset()  # of every call of the run
     verdicts: tuple[Decided, ...] = ()  # for calls in `calls`; the first one stands
     pending: tuple[tuple[Kind, str], ...] = ()
     pending_bytes: int = 0
@@ -357,9 +156,13 @@ def _ticked(turn: Turn, event: Ticked) -> Step:
 def _tool_requested(turn: Turn, event: ToolRequested) -> Step:
     if len(turn.calls) >= MAX_CALLS_PER_ROUND:
         return _end(turn, State.FAILED, errors.PROVIDER_FAILED("The model asked for too many tools at once."))
-    if any(call.id == event.call.id for call in turn.calls):
-        return turn, []
-    return replace(turn, calls=(*turn.calls, event.call)), []
+    call = event.call
+    if not call.id or call.id in turn.used_ids:
+        # Some models count their calls anew in every round; the thread would take the new one for the old.
+        call = replace(call, id=f"{call.id}~{turn.round}.{len(turn.calls)}")
+        while call.id in turn.used_ids:
+            call = replace(call, id=call.id + "~")
+    return replace(turn, calls=(*turn.calls, call), used_ids=turn.used_ids | {call.id}), []
 
 
 def _model_finished(turn: Turn, event: ModelFinished) -> Step:
@@ -454,6 +257,9 @@ _TABLE: dict[tuple[State, type], Callable[[Turn, Any], Step]] = {
     (State.STREAMING, Ticked): _ticked,
     (State.STREAMING, ToolRequested): _tool_requested,
     (State.STREAMING, ModelFinished): _model_finished,
+    # A wake-up may come after its round has ended; left unheard, no later round would ask for one.
+    (State.WAITING, Ticked): _ticked,
+    (State.RUNNING_TOOL, Ticked): _ticked,
     (State.WAITING, Decided): _decided,
     (State.RUNNING_TOOL, Decided): _decided,
     (State.RUNNING_TOOL, ToolFinished): _tool_finished,

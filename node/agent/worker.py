@@ -13,14 +13,13 @@ import contextlib
 import functools
 import logging
 import os
-import re
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from node.agent import pipe
-from node.agent.redact import redact
+from node.agent.trouble import ProviderTrouble, describe
 
 # litellm fetches a price list, beta headers and more over the network unless told to use its own
 # copies; in its "DEV" mode it loads a `.env` from the current folder, which a cloned repository could
@@ -35,20 +34,10 @@ ENVIRONMENT = {
     "LITELLM_LOG": "CRITICAL",
     "REPEATED_STREAMING_CHUNK_LIMIT": "5000",
 }
-MESSAGE_CHARS = 2_000  # of a provider's error message
-CAUSES = 10  # of an exception that are looked at
 PIECE_CHARS = 64 * 1024  # keeps a frame within its bound, whatever a provider calls a chunk
+NAME_CHARS = 200  # of a call's id and name, and of the reason for an end
+CALLS = 100  # in one answer; the node refuses fewer
 WRITE_HIGH_BYTES = 1024 * 1024
-
-_LITELLM_PREFIX = re.compile(r"^(?:litellm\.)?(?:[A-Za-z]+(?:Error|Exception)?: |OpenAIException - |Timeout: )+")
-
-
-class ProviderTrouble(Exception):
-    """A completion that failed in a way we found ourselves; carries the reply."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
 
 
 async def complete(litellm: Any, request: pipe.Complete, send: "Sender") -> None:
@@ -96,7 +85,9 @@ async def _stream(litellm: Any, request: pipe.Complete, send: "Sender") -> pipe.
             await stream.aclose()
     for call in calls.whole(request.id):
         await send(call)
-    return pipe.Done(request.id, reason, _count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
+    return pipe.Done(
+        request.id, str(reason or own)[:NAME_CHARS], _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    )
 
 
 async def _open(litellm: Any, request: pipe.Complete, timeout_s: float) -> Any:
@@ -149,6 +140,8 @@ class _Calls:
 
     def add(self, piece: Any) -> None:
         parts = self._parts.setdefault(int(getattr(piece, "index", 0) or 0), ["", "", ""])
+        if len(self._parts) > CALLS:
+            raise ProviderTrouble("broken", "The model asked for too many tools at once.")
         function = getattr(piece, "function", None)
         parts[0] = parts[0] or (getattr(piece, "id", None) or "")
         parts[1] = parts[1] or (getattr(function, "name", None) or "")
@@ -158,7 +151,7 @@ class _Calls:
 
     def whole(self, stream_id: int) -> list[pipe.Call]:
         return [
-            pipe.Call(stream_id, call_id or f"call-{index}", name[:200], arguments)
+            pipe.Call(stream_id, call_id[:NAME_CHARS] or f"call-{index}", name[:NAME_CHARS], arguments)
             for index, (call_id, name, arguments) in sorted(self._parts.items())
         ]
 
@@ -166,42 +159,6 @@ class _Calls:
 def _count(usage: Any, name: str) -> int | None:
     value = getattr(usage, name, None)
     return value if isinstance(value, int) else None
-
-
-def describe(request: pipe.Complete, error: Exception) -> pipe.Failed:
-    """What to tell the node of an exception: its kind, the provider's status, its message without any secret."""
-    if isinstance(error, ProviderTrouble):
-        return pipe.Failed(request.id, error.kind, str(error))
-    # litellm wraps what happens in mid-stream once more; the original says what it was.
-    error = getattr(error, "original_exception", None) or error
-    raw = str(getattr(error, "message", None) or error) or type(error).__name__
-    message = redact(_LITELLM_PREFIX.sub("", raw).strip() or raw, request.secret.values())[:MESSAGE_CHARS]
-    names = [type(each).__name__ for each in _chain(error)]
-    if "Timeout" in names[0]:
-        return pipe.Failed(request.id, "timeout", message)
-    # litellm gives 500 to failures that had no status: believe one only when a response came with it.
-    status = _status_of(error)
-    if status is not None:
-        return pipe.Failed(request.id, "status", message, status)
-    if any("Connect" in name for name in names):
-        return pipe.Failed(request.id, "network", message)
-    return pipe.Failed(request.id, "broken", message)
-
-
-def _status_of(error: BaseException) -> int | None:
-    """The status of the response behind an exception, walking down its causes; None if there was none."""
-    for each in _chain(error):
-        if type(each).__module__.startswith("openai") and type(getattr(each, "status_code", None)) is int:
-            return int(each.status_code)  # type: ignore[attr-defined]
-    return None
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    """An exception and its causes, the outermost first."""
-    chain = [error]
-    while len(chain) < CAUSES and (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
-        chain.append(cause)
-    return chain
 
 
 class Sender:
