@@ -6,8 +6,12 @@ with at least 30 commits of that device and 3 faults that befell it.
 """
 
 import argparse
+import itertools
+import multiprocessing
+import os
 import sys
-from collections import Counter
+from collections import Counter, deque
+from concurrent.futures import ProcessPoolExecutor
 
 from tests.simulating.planted import Planted, in_place
 from tests.simulating.scenario import Scenario
@@ -33,14 +37,22 @@ def run(seed: int, planted: Planted = NO_FAULT) -> World:
 
 
 def run_hours(first_seed: int, node_hours: int) -> Counter[str]:
-    """Live through seeds until so many node-hours count. Returns the totals of all of them."""
+    """Live through seeds, on all cores, until so many node-hours count. Returns the totals of all of them."""
     totals: Counter[str] = Counter()
-    seed = first_seed
-    while totals["node-hours that count"] < node_hours:
-        totals += run(seed).totals
-        totals["seeds"] += 1
-        seed += 1
+    seeds = itertools.count(first_seed)
+    cores = os.cpu_count() or 1
+    with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn")) as pool:
+        running = deque(pool.submit(_totals_of, next(seeds)) for _ in range(2 * cores))
+        while totals["node-hours that count"] < node_hours:
+            running.append(pool.submit(_totals_of, next(seeds)))
+            totals += running.popleft().result()
+            totals["seeds"] += 1
+        pool.shutdown(cancel_futures=True)
     return totals
+
+
+def _totals_of(seed: int) -> Counter[str]:
+    return run(seed).totals
 
 
 def main(argv: list[str]) -> int:

@@ -26,8 +26,11 @@ class Violation(AssertionError):
     """Something that must never happen has happened. `rule` names the invariant."""
 
     def __init__(self, rule: str, what: str) -> None:
-        super().__init__(f"{rule}: {what}")
+        super().__init__(rule, what)  # both, so that it comes whole out of another process
         self.rule = rule
+
+    def __str__(self) -> str:
+        return ": ".join(self.args)
 
 
 class World:
