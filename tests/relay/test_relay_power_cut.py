@@ -93,12 +93,12 @@ def test_the_same_cuts_find_out_a_store_that_syncs_too_little(tmp_path: Path, pr
 
 
 @pytest.mark.deep
-def test_2500_power_cuts_lose_no_acknowledged_frame(tmp_path: Path) -> None:
+def test_5000_power_cuts_lose_no_acknowledged_frame(tmp_path: Path) -> None:
     total = 0
     for seed in range(10):
         recording = record(tmp_path / f"run-{seed}", workload(seed, groups=60))
-        report = try_images(recording, tmp_path / "cut", count=250, seed=seed, lost=lost)
+        report = try_images(recording, tmp_path / "cut", count=500, seed=seed, lost=lost)
         assert report.lost == 0, f"seed {seed}: {report}"
         total += report.images
     print(f"\npower cuts: {total} images of the relay's database, 0 acknowledged frames lost")
-    assert total == 2500
+    assert total == 5000

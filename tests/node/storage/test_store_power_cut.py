@@ -87,7 +87,11 @@ async def test_the_cuts_would_show_a_store_that_does_not_sync(tmp_path: Path) ->
 
 
 @pytest.mark.deep
-async def test_two_thousand_five_hundred_power_cuts_lose_nothing(tmp_path: Path) -> None:
+async def test_5000_power_cuts_lose_nothing_that_was_acknowledged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     calls = calls_of_a_store(tmp_path / "store", 400)
     assert sum(call.name in ("fsync", "fdatasync") for call in calls) > 400
-    assert await losses(tmp_path / "store", calls, 2500) == []
+    assert await losses(tmp_path / "store", calls, 5000) == []
+    with capsys.disabled():
+        print("\npower cuts: 5000 images of the node's database, 0 acknowledged changes lost")
