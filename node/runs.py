@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
+from weakref import WeakValueDictionary
 
 import msgspec
 import pycrdt
@@ -24,6 +25,7 @@ from crdt.ids import DeviceId, ThreadId, from_text, to_text
 from crdt.replica import Receipt
 from node.account import Account
 from node.agent import lease, turn
+from node.agent.calls import cut_off
 from node.agent.driver import Driver, Surroundings, ending, prompt_digest
 from node.agent.lease import Lease, QueueTo, RunHere, View
 from node.agent.ports import NoTools, RunRecord
@@ -68,6 +70,7 @@ class Runs:
         self._around = Surroundings(self._writer, self._journal, self._clock, NoTools())
         self._queues: dict[str, deque[Driver]] = {}
         self._drivers: dict[str, Driver] = {}
+        self._placing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._heard: dict[bytes, int] = {}
         self._since_ms = self._clock.monotonic_ms()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -82,17 +85,20 @@ class Runs:
                 await self._settle(record)
         self._threads.on_change.append(self._on_change)
 
-    async def _settle(self, record: RunRecord) -> None:
+    async def _settle(self, record: RunRecord) -> RunRecord:
         """The thread's word goes first: its terminal state is written before the journal's."""
         shown = await self._writer.run_state(record.thread, record.id)
         if shown is None or shown not in TERMINAL:
             error = errors.INTERNAL("The node stopped while this ran.", next="Ask again.").to_json()
             record = _ended(record, State.INTERRUPTED, self._clock.now_ms(), error)
+            for call, result in cut_off(record):
+                await self._writer.put_tool_call(record.thread, turn.answer_id(record.id), call, "interrupted", result)
             await self._writer.finish_message(record.thread, turn.answer_id(record.id), "interrupted")
             await self._writer.put_run(record)
         else:
             record = _ended(record, shown, self._clock.now_ms(), None)
         await self._journal.put(record)
+        return record
 
     async def close(self) -> None:
         """Interrupt what runs, and let it be written."""
@@ -113,27 +119,34 @@ class Runs:
         """Write a prompt and stream what becomes of it; the same request is the same run."""
         name = to_text(thread)
         run = turn.run_id(name, request)
-        if run not in self._drivers:
-            source = await self._providers.resolve(model)
-            known = await self._journal.find(run)
-            if known is not None and known.state in TERMINAL:
-                yield ending(known, await self._writer.message_text(name, turn.answer_id(run)))
-                return
-            source.prepare()
-            prompt = await self._writer.write_prompt(name, text, request)
-            opened = await self._threads.open(thread)
-            decision = lease.decide(self._view(opened), take_over=take_over)
-            record = self._new_record(name, run, request, prompt, text, model or source.label)
-            if isinstance(decision, QueueTo):
-                async for event in self._follow(record, decision, prompt):
-                    yield event
-                return
-            await self._take(thread, decision)
-            await self._enqueue(_under(record, decision.lease.number, self._me_text))
-        driver = self._drivers.get(run)
-        if driver is not None:
-            async for event in driver.feed.read():
+        async with self._placing.setdefault(run, asyncio.Lock()):  # asked twice at once, it is still one run
+            placed = self._drivers.get(run) or await self._place(thread, run, text, model, request, take_over)
+        if isinstance(placed, Driver):
+            async for event in placed.feed.read():
                 yield event
+        elif isinstance(placed, RunRecord):
+            yield ending(placed, await self._writer.message_text(name, turn.answer_id(run)))
+        else:
+            async for event in self._follow(*placed):
+                yield event
+
+    async def _place(
+        self, thread: ThreadId, run: str, text: str, model: str | None, request: str, take_over: bool
+    ) -> "Driver | RunRecord | tuple[RunRecord, QueueTo]":
+        """Where a run is that has no driver yet: begun here, ended already, or queued to another device."""
+        name = to_text(thread)
+        source = await self._providers.resolve(model)
+        known = await self._journal.find(run)
+        if known is not None:  # without a driver it goes on no more, whatever the journal says
+            return known if known.state in TERMINAL else await self._settle(known)
+        source.prepare()
+        prompt = await self._writer.write_prompt(name, text, request)
+        decision = lease.decide(self._view(await self._threads.open(thread)), take_over=take_over)
+        record = self._new_record(name, run, request, prompt, text, model or source.label)
+        if isinstance(decision, QueueTo):
+            return record, decision
+        await self._take(thread, decision)
+        return await self._enqueue(_under(record, decision.lease.number, self._me_text))
 
     def _new_record(self, thread: str, run: str, request: str, prompt: str, text: str, model: str) -> RunRecord:
         return RunRecord(
@@ -162,6 +175,8 @@ class Runs:
     async def _enqueue(self, record: RunRecord) -> Driver:
         """Run it as soon as what stands before it in its thread has ended."""
         source = await self._providers.resolve(record.model)
+        if record.id in self._drivers:  # two who followed it took it up at once
+            return self._drivers[record.id]
         driver = Driver(record, source, self._around)
         self._drivers[record.id] = driver
         queue = self._queues.setdefault(record.thread, deque())
@@ -262,13 +277,14 @@ class Runs:
 
     # ---- following a run on another device
 
-    async def _follow(self, record: RunRecord, decision: QueueTo, prompt: str) -> AsyncIterator[dict[str, Any]]:
+    async def _follow(self, record: RunRecord, decision: QueueTo) -> AsyncIterator[dict[str, Any]]:
         """Queue it to the device that holds the lease, and tell what the thread tells of it."""
         runner = to_text(decision.device)
         queued = _under(record, max((number for number, _ in await self._leases(record)), default=0), runner)
         with self._bus.subscribe() as events:
             await self._writer.put_run(queued)
-            yield {"type": "run.queued", "run": record.id, "thread": record.thread, "prompt": prompt, "runner": runner}
+            shown = {"run": record.id, "thread": record.thread, "prompt": record.prompt, "runner": runner}
+            yield {"type": "run.queued", **shown}
             progress = _Progress(record, turn.answer_id(record.id))
             while True:
                 with contextlib.suppress(TimeoutError):

@@ -9,8 +9,18 @@ from typing import Protocol
 from node.agent import steps
 from node.agent.inbox import Inbox
 from node.agent.ports import RunRecord, ThreadWriter, ToolRecord, Tools
-from node.agent.turn import Turn
+from node.agent.turn import EFFECTS_UNKNOWN, NEVER_RAN, Turn
 from node.api.failures import failure_of
+
+
+def cut_off(record: RunRecord) -> list[tuple[steps.ToolCall, str]]:
+    """The calls that a run left open when its node died, each with what is to be said of it.
+
+    Left open they would make every later turn of the thread fail.
+    """
+    left = [tool for tool in record.tools if tool.state in ("proposed", "approved", "started")]
+    said = {"started": EFFECTS_UNKNOWN}
+    return [(steps.ToolCall(tool.id, tool.name, tool.input), said.get(tool.state, NEVER_RAN)) for tool in left]
 
 
 class Announce(Protocol):

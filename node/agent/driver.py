@@ -52,6 +52,7 @@ class Driver:
         self.record = record
         self.feed = RunFeed()
         self.started = False
+        self._said = False  # in the thread, how it ended
         self._source = source
         self._around = around
         self._inbox = Inbox()
@@ -155,6 +156,9 @@ class Driver:
         If not even the failure can be recorded, the journal still calls the run unfinished, and the next
         start makes it interrupted.
         """
+        if self._said:  # the thread has the end already; what the journal lacks is looked up there
+            self.feed.put(ending(self.record, "".join(self._text)))
+            return
         self._turn, effects = turn.step(self._turn, steps.Broke(error))
         for effect in effects or [steps.CloseMessage("interrupted"), steps.Record(steps.State.FAILED, error)]:
             if not isinstance(effect, steps.Append):  # text after text that was lost would hide the gap
@@ -218,6 +222,7 @@ class Driver:
                 self._announce("run.started", message_id=message, model=self._source.label)
             return
         await self._around.writer.put_run(self.record)
+        self._said = True
         await self._around.journal.put(self.record)
         self.feed.put(ending(self.record, "".join(self._text)))
 

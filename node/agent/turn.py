@@ -76,6 +76,7 @@ PIECE_CHARS = 16_384  # one append is at most this long, however large a delta t
 MAX_OUTPUT_BYTES = 4 * 1024 * 1024
 MAX_ROUNDS = 50  # model calls in one run; a model that loops over tools ends here
 MAX_CALLS_PER_ROUND = 64
+EFFECTS_UNKNOWN, NEVER_RAN = "Stopped; its effects are unknown.", "It never ran."
 
 Step = tuple["Turn", list[Effect]]
 
@@ -241,8 +242,7 @@ def _end(turn: Turn, state: State, error: errors.OpenSeshError | None) -> Step:
     turn, effects = _flush(turn, turn.flushed_ms or 0)
     if turn.state in (State.WAITING, State.RUNNING_TOOL):  # calls of a stream cut short were never shown
         effects += [
-            CloseCall(call, "interrupted", "Stopped; its effects are unknown." if call == running else "It never ran.")
-            for call in turn.calls
+            CloseCall(call, "interrupted", EFFECTS_UNKNOWN if call == running else NEVER_RAN) for call in turn.calls
         ]
     if turn.message_open:
         effects.append(CloseMessage("interrupted"))

@@ -282,6 +282,17 @@ async def test_an_end_that_cannot_be_stored_is_not_told_as_a_success() -> None:
     assert stage.answer(driver) == ("Hi", "final"), "the answer itself is whole"
 
 
+async def test_an_end_that_the_thread_has_and_the_journal_has_not_is_told_as_the_thread_tells_it() -> None:
+    stage, go = Stage(), asyncio.Event()
+    driver = await stage.begin(Script([text("Hi"), go, DONE]))
+    await line(driver, lambda each: each["type"] == "run.delta")
+    stage.disk.faults["journal"].append(DISK_FULL())
+    go.set()
+    assert (await lines(driver))[-1]["text"] == "Hi"
+    assert stage.shown(driver).state is State.COMPLETED
+    assert stage.journal.runs[driver.record.id].state is State.STREAMING, "the next start finds and settles it"
+
+
 # ---- pace
 
 

@@ -1,0 +1,269 @@
+"""Runs in real threads and a real store: asked twice, cut off by a crash, and on two devices."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from crdt.ids import ThreadId
+from node.agent.lease import LAPSE_AFTER_MS
+from node.agent.ports import ModelCall, ModelDelta, ModelDone, RunRecord
+from node.agent.steps import State
+from tests.node.agent.devices import Device, Line, one_device, two_devices
+from tests.node.agent.stage import PATIENCE_S, HandTools, Script, soon
+
+DONE = ModelDone("stop")
+Alone = tuple[Device, ThreadId]
+Both = tuple[Device, Device, Line, ThreadId]
+
+
+def text(said: str) -> ModelDelta:
+    return ModelDelta("text", said)
+
+
+@pytest.fixture
+async def alone(tmp_path: Path) -> AsyncIterator[Alone]:
+    async with one_device(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def both(tmp_path: Path) -> AsyncIterator[Both]:
+    async with two_devices(tmp_path) as made:
+        yield made
+
+
+async def test_an_answer_goes_into_the_thread(alone: Alone) -> None:
+    device, thread = alone
+    device.models.script = Script([text("Hello."), DONE])
+    assert (await device.asking(thread, "Hi?", "one").end())["text"] == "Hello."
+    assert await device.texts(thread) == [("Hi?", "final"), ("Hello.", "final")]
+    assert await device.states(thread) == ["completed"]
+
+
+async def test_the_same_request_asked_again_is_the_same_run(alone: Alone) -> None:
+    device, thread = alone
+    go = asyncio.Event()
+    device.models.script = script = Script([text("Hel"), go, text("lo."), DONE])
+    first = device.asking(thread, "Hi?", "one")
+    await first.until("run.delta")
+    again = device.asking(thread, "Hi?", "one")
+    await again.until("run.delta")
+    go.set()
+    assert await first.end() == await again.end() and first.lines == again.lines
+    later = device.asking(thread, "Hi?", "one")
+    assert await later.end() == first.lines[-1] and len(later.lines) == 1
+    assert len(script.asked) == 1 and len(await device.texts(thread)) == 2
+
+
+async def test_the_same_request_asked_twice_at_once_is_one_run(alone: Alone) -> None:
+    device, thread = alone
+    device.models.script = script = Script([text("Hello."), DONE], [text("Hello."), DONE])
+    asked = [device.asking(thread, "Hi?", "one") for _ in range(3)]
+    assert [(await each.end())["text"] for each in asked] == ["Hello."] * 3
+    assert len(script.asked) == 1
+    assert await device.texts(thread) == [("Hi?", "final"), ("Hello.", "final")]
+
+
+async def test_a_new_request_is_a_retry_that_knows_what_was_cut_off(alone: Alone) -> None:
+    device, thread = alone
+    device.models.script = Script([text("Half"), ConnectionError()])
+    assert (await device.asking(thread, "Hi?", "one").end())["type"] == "run.failed"
+    device.models.script = script = Script([text("Whole."), DONE])
+    assert (await device.asking(thread, "Hi?", "two").end())["type"] == "run.completed"
+    assert [message.content for message in script.asked[0][1:]] == [
+        "Hi?",
+        "Half\n[This answer was interrupted.]",
+        "Hi?",
+    ]
+
+
+async def test_after_a_crash_in_the_middle_the_run_is_interrupted_and_keeps_what_was_said(alone: Alone) -> None:
+    device, thread = alone
+    device.models.script = Script([text("Half"), asyncio.Event()])
+    asked = device.asking(thread, "Hi?", "one")
+    await asked.until("run.delta")
+    assert await device.states(thread) == ["streaming"]
+    await device.crash_and_start()
+    assert await device.texts(thread) == [("Hi?", "final"), ("Half", "interrupted")]
+    assert await device.states(thread) == ["interrupted"]
+    device.models.script = Script()
+    told = await device.asking(thread, "Hi?", "one").end()
+    assert told["type"] == "run.failed" and told["error"]["next"] == "Ask again.", "the same request is the same run"
+    await asked.end()
+
+
+async def test_a_crash_between_the_threads_word_and_the_journals_does_not_unsay_a_completed_answer(
+    alone: Alone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, thread = alone
+    device.models.script = Script([text("Whole."), DONE])
+    put, reached = device.runs._journal.put, asyncio.Event()
+
+    async def hanging(run: RunRecord) -> None:
+        if run.state is State.COMPLETED:
+            reached.set()
+            await asyncio.Event().wait()
+        await put(run)
+
+    monkeypatch.setattr(device.runs._journal, "put", hanging)
+    asked = device.asking(thread, "Hi?", "one")
+    await soon(reached)
+    await device.crash_and_start()
+    assert await device.states(thread) == ["completed"]
+    assert await device.texts(thread) == [("Hi?", "final"), ("Whole.", "final")]
+    device.models.script = Script()
+    assert (await device.asking(thread, "Hi?", "one").end())["text"] == "Whole."
+    await asked.end()
+
+
+async def test_a_crash_while_a_tool_is_waited_for_leaves_no_call_open(alone: Alone) -> None:
+    device, thread = alone
+    tools = HandTools()
+    device.runs._around = replace(device.runs._around, tools=tools)
+    call = ModelCall("c1", "grep", "{}")
+    device.models.script = Script([call, ModelCall("c2", "sh", "{}"), DONE])
+    asked = device.asking(thread, "Hi?", "one")
+    _, decide = await asyncio.wait_for(tools.proposed.get(), PATIENCE_S)
+    decide("c1", True, "")
+    await asyncio.wait_for(tools.running.get(), PATIENCE_S)
+    await device.crash_and_start()
+    answer = (await device.opened(thread)).view.messages()[-1]
+    assert [(part.id, part.status, part.result) for part in answer.parts] == [
+        ("c1", "interrupted", "Stopped; its effects are unknown."),
+        ("c2", "interrupted", "It never ran."),
+    ]
+    await asked.end()
+
+
+async def test_questions_in_one_thread_are_answered_one_after_the_other(alone: Alone) -> None:
+    device, thread = alone
+    go = asyncio.Event()
+    device.models.script = first = Script([go, text("One."), DONE])
+    one = device.asking(thread, "First?", "one")
+    await one.until("run.started")
+    device.models.script = second = Script([text("Two."), DONE])
+    two = device.asking(thread, "Second?", "two")
+    await two.until("run.queued")
+    assert not second.asked, "it waits for its turn"
+    go.set()
+    assert ((await one.end())["text"], (await two.end())["text"]) == ("One.", "Two.")
+    assert [message.content for message in second.asked[0][1:]] == ["First?", "One.", "Second?"]
+    assert len(first.asked) == 1
+
+
+async def test_a_question_that_waits_can_be_cancelled_without_touching_the_one_before_it(alone: Alone) -> None:
+    device, thread = alone
+    go = asyncio.Event()
+    device.models.script = Script([go, text("One."), DONE])
+    one = device.asking(thread, "First?", "one")
+    await one.until("run.started")
+    two = device.asking(thread, "Second?", "two")
+    run = (await two.until("run.queued"))["run"]
+    assert await device.runs.cancel(thread, run) == [run]
+    assert (await two.end())["type"] == "run.cancelled"
+    go.set()
+    assert (await one.end())["text"] == "One."
+    assert sorted(await device.states(thread)) == ["cancelled", "completed"]
+
+
+async def test_stopping_the_node_interrupts_what_runs_and_says_so_in_the_thread(alone: Alone) -> None:
+    device, thread = alone
+    device.models.script = Script([text("Half"), asyncio.Event()])
+    asked = device.asking(thread, "Hi?", "one")
+    await asked.until("run.delta")
+    await device.runs.close()
+    assert (await asked.end())["type"] == "run.failed"
+    assert await device.texts(thread) == [("Hi?", "final"), ("Half", "interrupted")]
+    assert await device.states(thread) == ["interrupted"]
+
+
+# ---- two devices
+
+
+async def test_a_question_on_another_device_is_answered_by_the_one_that_runs_the_thread(both: Both) -> None:
+    laptop, desktop, line, thread = both
+    laptop.models.script = Script([text("One."), DONE])
+    await laptop.asking(thread, "First?", "one").end()
+    await line.quiet()
+    laptop.models.script = script = Script([text("Two."), DONE])
+    desktop.models.script = nobody = Script()
+    asked = desktop.asking(thread, "Second?", "two")
+    end = await asked.end()
+    assert (end["type"], end["text"]) == ("run.completed", "Two.")
+    assert asked.lines[0]["type"] == "run.queued" and len(script.asked) == 1 and not nobody.asked
+    await line.quiet()
+    assert await laptop.texts(thread) == await desktop.texts(thread)
+    assert await laptop.states(thread) == await desktop.states(thread) == ["completed"] * 2
+
+
+@pytest.mark.parametrize("skew_ms", [-(10**9), 10**9])
+async def test_what_another_device_runs_is_left_to_it_however_wrong_the_clocks_are(both: Both, skew_ms: int) -> None:
+    laptop, desktop, line, thread = both
+    desktop.clock.ms += skew_ms
+    desktop.runs._since_ms = desktop.clock.ms
+    laptop.models.script = Script([text("One."), DONE])
+    await laptop.asking(thread, "First?", "one").end()
+    await line.quiet()
+    line.cut()
+    desktop.models.script = script = Script()
+    asked = desktop.asking(thread, "Second?", "two")
+    queued = await asked.until("run.queued")
+    assert queued["runner"] == laptop.runs._me_text and not script.asked
+    asked.task.cancel()
+
+
+async def test_a_device_that_falls_silent_is_taken_over_from_visibly_and_both_agree_afterwards(both: Both) -> None:
+    laptop, desktop, line, thread = both
+    laptop.models.script = Script([text("One."), DONE])
+    await laptop.asking(thread, "First?", "one").end()
+    await line.quiet()
+    line.cut()
+    desktop.models.script = Script([text("Two."), DONE])
+    asked = desktop.asking(thread, "Second?", "two")
+    await asked.until("run.queued")
+    desktop.clock.advance(LAPSE_AFTER_MS)
+    await desktop.here.say(thread, "Anybody there?")  # any change of the thread has it looked at again
+    assert (await asked.end())["text"] == "Two."
+    laptop.models.script = None
+    await line.mend(thread)
+    assert await laptop.texts(thread) == await desktop.texts(thread)
+    assert await laptop.states(thread) == await desktop.states(thread) == ["completed"] * 2
+    for device in (laptop, desktop):
+        leases = sorted((await device.opened(thread)).view.leases())
+        assert leases == [(1, laptop.runs._me), (2, desktop.runs._me)]
+
+
+async def test_a_take_over_interrupts_what_runs_on_the_other_device(both: Both) -> None:
+    laptop, desktop, line, thread = both
+    laptop.models.script = running = Script([text("Half"), asyncio.Event()])
+    first = laptop.asking(thread, "First?", "one")
+    await first.until("run.delta")
+    await line.quiet()
+    desktop.models.script = Script([text("Two."), DONE])
+    second = desktop.asking(thread, "Second?", "two", take_over=True)
+    assert (await second.end())["text"] == "Two."
+    assert (await first.end())["error"]["name"] == "RUN_ELSEWHERE"
+    await soon(running.closed)
+    await line.quiet()
+    assert sorted(await desktop.states(thread)) == ["completed", "interrupted"]
+    assert ("Half", "interrupted") in await desktop.texts(thread)
+
+
+async def test_two_take_overs_at_once_leave_one_runner(both: Both) -> None:
+    laptop, desktop, line, thread = both
+    line.cut()
+    asked, scripts = [], []
+    for device, said in ((laptop, "from the laptop"), (desktop, "from the desktop")):
+        device.models.script = script = Script([text(said), asyncio.Event()])
+        asked.append(device.asking(thread, "Who runs?", f"by {said}"))
+        scripts.append(script)
+        await asked[-1].until("run.delta")
+    await line.mend(thread)
+    await asyncio.wait({each.task for each in asked}, timeout=PATIENCE_S, return_when="FIRST_COMPLETED")
+    lower = min(laptop.runs._me, desktop.runs._me)
+    stays, goes = (0, 1) if laptop.runs._me == lower else (1, 0)
+    assert (await asked[goes].end())["error"]["name"] == "RUN_ELSEWHERE"
+    assert not asked[stays].task.done() and not scripts[stays].closed.is_set()
