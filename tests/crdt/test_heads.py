@@ -83,6 +83,33 @@ def test_a_restriction_among_many_tips_is_among_what_is_named() -> None:
     assert closure is not None and closure & limit.node.bit
 
 
+def test_a_flood_of_records_does_not_come_between_an_author_and_the_right_to_write() -> None:
+    """A guest lowers themselves in ever new sessions: many tips, each with more that counts than the one that lets Ben
+    in again."""
+    ana = ANA.found()
+    guest = Person("Guest")
+    invite(ana, BEN, guest)
+    ben = BEN.desk(ana.replica.thread)
+    pass_round(ana, ben)
+    before = list(ana.frames)
+    flood = []
+    for session in range(12):
+        desk = guest.desk(ana.replica.thread, session=session)
+        desk.read(before)
+        for role in (Role.EDITOR, Role.COMMENTER, Role.VIEWER):
+            flood.append(desk.kept(desk.replica.commit_record(LaneKind.IDENTITY, [Restrict(guest.id, role, ())])))
+    restrict(ana, BEN)
+    invite(ana, BEN)
+    back = BEN.desk(ana.replica.thread, session=3)
+    with back.replica.loading():
+        back.read([*ana.frames, *flood])
+    assert len(back.replica.graph.tips()) == 13
+    back.say("back")
+    ana.read([*flood, *back.frames[-1:]])
+    assert ana.shown() == {"back"}
+    assert_order_plays_no_part(ana, range(4))
+
+
 @pytest.mark.parametrize("backwards", [True, False])
 def test_an_envelope_whose_heads_go_back_ends_its_chain(backwards: bool) -> None:
     """Else whoever is demoted could name the head of before for one more word."""
