@@ -170,6 +170,25 @@ def test_a_cut_on_the_branch_that_nobody_vouches_for_leaves_what_both_have_in_co
     assert_order_plays_no_part(ana)
 
 
+def test_a_cut_of_one_branch_stands_although_somebody_vouches_for_the_other() -> None:
+    """Both branches count equally far in numbers; the cut names what stands on one of them."""
+    ana, ben = together()
+    carl = CARL.desk(ana.replica.thread)
+    carl.read(ana.frames)
+    carl.say("Carl opens")
+    ben.say("common")
+    other = again(ben, BEN, 0)
+    other.say("right")
+    carl.read([frame for frame in other.frames if frame not in carl.frames])
+    carl.say("I saw right")
+    ben.say("left")
+    ana.read([frame for frame in ben.frames if frame not in ana.frames])
+    restrict(ana, BEN)
+    pass_round(ana, ben, other, carl)
+    assert ana.shown() == {"Carl opens", "I saw right", "common"}
+    assert_order_plays_no_part(ana, range(20))
+
+
 def test_a_cut_that_names_a_tip_of_another_lane_leaves_nothing() -> None:
     """A careless or hostile record: what it names is no tip of the lane that it cuts."""
     ana, ben = together()

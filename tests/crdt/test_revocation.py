@@ -5,11 +5,22 @@ import pytest
 from crdt import keys, stewardship
 from crdt.identity import KEY, REVOKE
 from crdt.ids import DeviceId
+from crdt.lane import client_id
 from crdt.permissions import LaneKind, Role
 from crdt.records import Grant
 from crdt.replica import Status
+from tests.crdt.fuzz_updates import TYPE, block, update
 from tests.crdt.people import Desk, Person
-from tests.crdt.world import assert_order_plays_no_part, invite, pass_round, rebuilt, type_text
+from tests.crdt.world import (
+    assert_order_plays_no_part,
+    envelope_of,
+    forged,
+    invite,
+    pass_round,
+    rebuilt,
+    restrict,
+    type_text,
+)
 
 ANA, BEN = Person("Ana"), Person("Ben")
 
@@ -147,8 +158,13 @@ def test_a_senior_thief_falls_to_the_words() -> None:
     readers = stewardship.readers(phone.replica.membership)
     phone.kept(stewardship.rotate(phone.replica, phone.replica.author, readers, actions))
     laptop.say("by the thief")
+    accomplice = Person("Accomplice")
+    laptop.kept(laptop.replica.commit_record(LaneKind.CONTROL, [Grant(accomplice.id, Role.EDITOR, "a friend")]))
+    restrict(laptop, BEN)
     pass_round(laptop, phone)
-    assert rebuilt(phone.replica, phone.frames).membership.is_revoked(thief)
+    membership = rebuilt(phone.replica, phone.frames).membership
+    assert membership.is_revoked(thief)
+    assert membership.members() == {owner.id: Role.OWNER, BEN.id: Role.EDITOR}
     assert phone.shown() == {"kept"}
     assert_order_plays_no_part(phone)
 
@@ -184,3 +200,28 @@ def test_a_key_that_a_thief_handed_out_is_not_written_with_after_the_revocation(
     assert len(thieves) == 3
     assert laptop.replica.writing_epoch().id not in thieves | before
     assert_order_plays_no_part(laptop)
+
+
+def test_a_revoked_device_does_not_come_back_when_its_person_gets_a_role_again() -> None:
+    """A new session that knows everything: what lifts a removal lifts no revocation."""
+    ben = Person("Two devices")
+    ben.add("phone")
+    ana = ANA.found()
+    invite(ana, ben)
+    laptop, phone = ben.desk(ana.replica.thread), ben.desk(ana.replica.thread, "phone")
+    pass_round(ana, laptop, phone)
+    ben.revoke("phone")
+    actions = stewardship.revocation(laptop.replica, DeviceId(ben.devices["phone"].id), ben.entries)
+    laptop.kept(laptop.replica.commit_record(LaneKind.IDENTITY, actions))
+    pass_round(ana, laptop)
+    restrict(ana, ben)
+    invite(ana, ben)
+    pass_round(ana, laptop, phone)
+    assert ana.replica.membership.role(ben.id) is Role.EDITOR
+    client = client_id(ana.replica.thread, phone.timeline, phone.timeline.owner, phone.replica.author.session)
+    body = update([(client, 0, [block(TYPE, b"\1", root="messages", key="by the thief")])])
+    thiefs = forged(phone, phone.timeline, body)
+    assert envelope_of(phone, thiefs).header.heads == tuple(node.id for node in ana.replica.graph.tips())
+    ana.read([thiefs])
+    assert not list(ana.replica.accepted(phone.timeline)) and ana.shown() == set()
+    assert_order_plays_no_part(ana)
