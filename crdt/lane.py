@@ -82,10 +82,6 @@ class LaneDocument:
             raise RuntimeError("a change must be one transaction")
         return updates[0] if updates else b""
 
-    def vector_client(self, link: Link) -> int:
-        """The client id of a link's session."""
-        return client_id(self._thread, self.lane, link.header.device, link.header.session)
-
 
 def _merge(parent: Link | None, seen: list[Link]) -> Mapping[int, int]:
     """The clocks, by client, of everything before an envelope but its own session."""

@@ -1,6 +1,6 @@
 """What this device writes: the header of its next envelope, the key it seals with, the signature."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 from crdt import errors, keys
 from crdt.applying import Applying
@@ -77,7 +77,7 @@ class Writing:
         """The tips of the governance graph, the most needed first: there may be more than a header can name.
 
         First those that cover what this chain has named already, for it may not go back; then those that
-        bring what counts; the rest by depth.
+        bring what is needed (see `_needed`); the rest by depth.
         """
         tips = self._graph.tips()
         if len(tips) <= MAX_HEADS:
@@ -88,10 +88,10 @@ class Writing:
             if named is not None and not covered & named.bit:
                 chosen.append(next(tip for tip in tips if tip.closure & named.bit))
                 covered |= chosen[-1].closure
-        wanted = _counting(self._content.acceptance.membership, self.author)
-        while left := wanted & ~covered:
-            chosen.append(max(tips, key=lambda tip: (tip.closure & left).bit_count()))
-            covered |= chosen[-1].closure
+        for needed in _needed(self._content.acceptance.membership, self.author):
+            while left := needed & ~covered:
+                chosen.append(_widest(tips, left))
+                covered |= chosen[-1].closure
         return [*chosen, *(tip for tip in tips if tip not in chosen)]
 
     def epoch(self) -> Epoch:
@@ -115,16 +115,27 @@ class Writing:
         return seal_envelope(header, epoch.body_key, plaintext, author.random(keys.NONCE_BYTES), author.device.signing)
 
 
-def _counting(membership: Membership, author: Author) -> int:
-    """The records that give or take something, and one that introduces the author's device; as a bit set."""
-    nodes: Iterable[Node | None] = (
-        *(grant.node for grant in membership.grants),
-        *(limit.node for limit in membership.limits),
-        *(epoch.node for epoch in membership.epochs),
-        *(owner.since for owner in membership.owners),
-    )
+def _widest(tips: list[Node], left: int) -> Node:
+    """The tip that brings most of what is left."""
+    return max(tips, key=lambda tip: (tip.closure & left).bit_count())
+
+
+def _needed(membership: Membership, author: Author) -> Iterator[int]:
+    """The records that a new envelope has to stand behind, as bit sets: first those that give its author the right,
+    then what owners say, last what members say of themselves, of which anybody can make as many tips as they like."""
     introduced = membership.introduced.get(author.device.id, 0)
-    found = introduced & -introduced
-    for node in nodes:
-        found |= node.bit if node else 0
-    return found
+    own = introduced & -introduced
+    said = 0
+    told = [(grant.identity, grant.node) for grant in membership.grants]
+    told += [(limit.identity, limit.node) for limit in membership.limits]
+    told += [(owner.identity, owner.since) for owner in membership.owners if owner.since]
+    for identity, node in told:
+        own |= node.bit if identity == author.identity else 0
+        said |= node.bit if node.kind is LaneKind.CONTROL else 0
+    for epoch in membership.epochs:
+        said |= epoch.node.bit
+    yield own
+    yield said
+    for limit in membership.limits:
+        said |= limit.node.bit
+    yield said

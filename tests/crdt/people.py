@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from crdt import edits, keys
 from crdt.author import Author
-from crdt.content import Message, Part
+from crdt.content import Message, Part, messages
 from crdt.frames import make_outside
 from crdt.identity import ADD, KEY, REVOKE, DeviceKeys, Entry, Root, SignedEntry, consent_bytes, fold_log, sign_entry
 from crdt.ids import IdentityId, SessionId, ThreadId
@@ -116,11 +116,15 @@ class Desk:
             self.frames.append(frame)
 
     def shown(self) -> set[str]:
-        """The ids of all messages in all timelines."""
-        from crdt.content import messages
-
-        lanes = [lane for lane in self.replica.lanes if lane.kind is LaneKind.TIMELINE]
-        return {name for lane in lanes for name in messages(self.replica.document(lane).doc)}
+        """The ids of all messages in all timelines, as a node shows them: it makes anew what is stale."""
+        replica = self.replica
+        if replica.stale:
+            replica = Replica(replica.thread, replica.own_keys)
+            with replica.loading():
+                for frame in self.frames:
+                    replica.receive(frame)
+        lanes = [lane for lane in replica.lanes if lane.kind is LaneKind.TIMELINE]
+        return {name for lane in lanes for name in messages(replica.document(lane).doc)}
 
 
 def wraps_for(person: Person) -> Callable[..., bytes]:

@@ -138,6 +138,72 @@ def test_of_several_cuts_the_lowest_counts() -> None:
     assert {*rebuilt(ana.replica, ana.frames).accepted(ben.timeline)} == {first.id}
 
 
+def test_a_cut_names_one_branch_of_a_forked_chain_and_the_other_falls() -> None:
+    """The number in the chain does not tell on which branch an envelope stands."""
+    ana, ben = together()
+    ana.say("opening")
+    ben.say("common")
+    other = again(ben, BEN, 0)
+    ben.say("left")
+    pass_round(ana, ben)
+    ana.say("I saw left")
+    restrict(ana, BEN)
+    ben.say("left, after the cut")
+    other.say("right")
+    other.say("right again")
+    pass_round(ana, ben, other)
+    final = rebuilt(ana.replica, ana.frames)
+    assert Desk(final).shown() == {"opening", "common", "left", "I saw left"}
+    assert_order_plays_no_part(ana, range(20))
+
+
+def test_a_cut_on_the_branch_that_nobody_vouches_for_leaves_what_both_have_in_common() -> None:
+    ana, ben = together()
+    ben.say("common")
+    other = again(ben, BEN, 0)
+    ben.say("left")
+    pass_round(ana, ben)
+    restrict(ana, BEN)
+    other.say("right")
+    pass_round(ana, other)
+    assert Desk(rebuilt(ana.replica, ana.frames)).shown() == {"common"}
+    assert_order_plays_no_part(ana)
+
+
+def test_a_cut_of_one_branch_stands_although_somebody_vouches_for_the_other() -> None:
+    """Both branches count equally far in numbers; the cut names what stands on one of them."""
+    ana, ben = together()
+    carl = CARL.desk(ana.replica.thread)
+    carl.read(ana.frames)
+    carl.say("Carl opens")
+    ben.say("common")
+    other = again(ben, BEN, 0)
+    other.say("right")
+    carl.read([frame for frame in other.frames if frame not in carl.frames])
+    carl.say("I saw right")
+    ben.say("left")
+    ana.read([frame for frame in ben.frames if frame not in ana.frames])
+    restrict(ana, BEN)
+    pass_round(ana, ben, other, carl)
+    assert ana.shown() == {"Carl opens", "I saw right", "common"}
+    assert_order_plays_no_part(ana, range(20))
+
+
+def test_a_cut_that_names_a_tip_of_another_lane_leaves_nothing() -> None:
+    """A careless or hostile record: what it names is no tip of the lane that it cuts."""
+    ana, ben = together()
+    ben.say("said")
+    type_text(ben, lambda text: text.insert(0, "typed"))
+    pass_round(ana, ben)
+    cuts = ana.replica.cuts([BEN.devices["laptop"].id], stewardship.CONTENT)
+    swapped = tuple(
+        msgspec.structs.replace(cut, tips=other.tips) for cut, other in zip(cuts, reversed(cuts), strict=True)
+    )
+    ana.kept(ana.replica.commit_record(LaneKind.CONTROL, [Restrict(BEN.id, Role.NONE, swapped)]))
+    final = rebuilt(ana.replica, ana.frames)
+    assert Desk(final).shown() == set() and draft(final) == ""
+
+
 # ---- demotion and coming back
 
 

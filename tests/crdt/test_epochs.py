@@ -277,3 +277,51 @@ def test_a_frame_names_the_epoch_it_is_sealed_under() -> None:
     assert other
     with pytest.raises(errors.PeerFault, match="wrong epoch"):
         ana.replica.receive(frames.seal_frame(envelope, other))
+
+
+def test_a_frame_that_waited_and_turns_out_broken_is_forgotten() -> None:
+    ana, ben = together()
+    restrict(ana, BEN)
+    good, broken = ana.say("good"), bytearray(ana.say("broken"))
+    broken[-1] ^= 1
+    for frame in (bytes(broken), good):
+        assert ben.replica.receive(frame).status is Status.UNOPENED
+    assert ben.replica.learn_key(ana.replica.writing_epoch().key).learned
+    assert ben.replica.unopened == 0
+    assert not ben.replica.learn_key(ana.replica.writing_epoch().key).learned
+
+
+def test_a_frame_received_twice_is_known_the_second_time_and_kept_once_while_it_waits() -> None:
+    ana, ben = together()
+    assert ana.replica.receive(ana.frames[0]).status is Status.KNOWN
+    restrict(ana, BEN)
+    frame = ana.say("later")
+    for _ in range(2):
+        assert ben.replica.receive(frame).status is Status.UNOPENED
+    assert ben.replica.unopened == 1
+
+
+def test_a_key_signed_for_by_nobody_beside_an_honest_record_is_not_learned() -> None:
+    """Who signs the record decides which epochs it names; what else they wrap is of no use."""
+    ana, ben = together()
+    named, other = (Epoch.from_key(bytes([n]) * 32, ana.replica.thread) for n in (1, 2))
+    parsed = [msgspec.msgpack.decode(frames.make_outside(e, [ANA.identity_key.public], [], [])) for e in (named, other)]
+    outside = msgspec.msgpack.encode([sorted(parsed[0][0] + parsed[1][0]), []])
+    ben.kept(ben.replica.commit_record(LaneKind.CONTROL, [NewEpoch(named.id, 1, ())], outside))
+    ana.read(ben.frames[-1:])
+    assert ana.replica.keyring.get(named.id) and not ana.replica.keyring.get(other.id)
+
+
+def test_two_epochs_of_one_tag_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight bytes may collide: each key that has the tag is tried."""
+    monkeypatch.setattr("crdt.epochs.epoch_tag", lambda epoch: b"one  tag")
+    ana = ANA.found()
+    first = ana.say("under the first")
+    restrict(ana, BEN)
+    second = ana.say("under the second")
+    reader = Replica(ana.replica.thread, [])
+    for epoch in ana.replica.keyring:
+        reader.learn_key(epoch.key)
+    assert [reader.receive(frame).status for frame in (second, first)] == [Status.NEW, Status.NEW]
+    reader.keyring.keep_only({ana.replica.writing_epoch().id})
+    assert len(reader.keyring.tagged(b"one  tag")) == len(reader.keyring) == 1

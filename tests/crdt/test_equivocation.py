@@ -110,6 +110,65 @@ def test_the_owners_word_decides_between_two_branches_with_witnesses() -> None:
     assert_order_plays_no_part(ana)
 
 
+def test_the_owners_word_outweighs_more_people() -> None:
+    ana = ANA.found()
+    others = [Person(name) for name in ("Carl", "Dora", "Emil")]
+    invite(ana, BEN, *others)
+    ben, *desks = (person.desk(ana.replica.thread) for person in (BEN, *others))
+    pass_round(ana, ben, *desks)
+    for desk in (ana, *desks):
+        desk.say(f"{desk.timeline.owner[:4].hex()} opens")
+    ben.say("common")
+    other = twin(ben, BEN)
+    ben.say("seen by Ana")
+    other.say("seen by three")
+    pass_round(ana, ben)
+    pass_round(*desks, other)
+    ana.say("Ana's answer")
+    for desk in desks:
+        desk.say(f"{desk.timeline.owner[:4].hex()} answers")
+    pass_round(ana, ben, *desks, other)
+    assert "seen by Ana" in ana.shown() and "seen by three" not in ana.shown()
+    assert_order_plays_no_part(ana, range(6))
+
+
+def test_more_people_outweigh_fewer_where_the_owner_has_said_nothing() -> None:
+    ana = ANA.found()
+    others = [Person(name) for name in ("Carl", "Dora", "Emil")]
+    invite(ana, BEN, *others)
+    ben, *desks = (person.desk(ana.replica.thread) for person in (BEN, *others))
+    pass_round(ana, ben, *desks)
+    for desk in desks:
+        desk.say(f"{desk.timeline.owner[:4].hex()} opens")
+    ben.say("common")
+    other = twin(ben, BEN)
+    ben.say("seen by one")
+    other.say("seen by two")
+    pass_round(desks[0], ben)
+    pass_round(desks[1], other)
+    desks[2].read([frame for frame in other.frames if frame not in desks[2].frames])
+    for desk in desks:
+        desk.say(f"{desk.timeline.owner[:4].hex()} answers")
+    pass_round(ana, ben, *desks, other)
+    assert "seen by two" in ana.shown() and "seen by one" not in ana.shown()
+    assert_order_plays_no_part(ana, range(6))
+
+
+def test_nobody_vouches_for_a_branch_of_their_own_device() -> None:
+    """Its next session names the branch it would like to keep."""
+    ana, ben, _ = together()
+    ben.say("common")
+    other = twin(ben, BEN)
+    ben.say("left")
+    liked = BEN.desk(ana.replica.thread, session=5)
+    liked.read(ben.frames)
+    liked.say("on top of left")
+    other.say("right")
+    pass_round(ana, liked, other)
+    assert ana.shown() == {"common"}
+    assert_order_plays_no_part(ana)
+
+
 def test_ones_own_second_device_is_the_weaker_witness() -> None:
     """An equivocator can't outvote another person with a device of their own."""
     owner, cheat, carl = Person("Ana"), Person("Cheat"), Person("Carl")

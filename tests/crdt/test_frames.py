@@ -4,11 +4,11 @@ import msgspec
 import pytest
 
 from crdt import frames, keys
-from crdt.envelope import Envelope, Header, open_body, seal_envelope
+from crdt.envelope import MAX_BODY_BYTES, Envelope, Header, open_body, seal_envelope
 from crdt.epochs import Epoch
 from crdt.errors import PeerFault
 from crdt.ids import ThreadId
-from crdt.permissions import LaneKind
+from crdt.permissions import Lane, LaneKind
 
 THREAD = ThreadId(b"t" * 32)
 EPOCH = Epoch.from_key(b"e" * 32, THREAD)
@@ -87,3 +87,79 @@ def test_what_stands_outside_is_what_was_signed() -> None:
     outside = frames.make_outside(EPOCH, [], [], [])
     with pytest.raises(PeerFault, match="outside"):
         reopened(frames.seal_frame(envelope(), EPOCH, outside))
+
+
+# ---- size and form
+
+
+def test_every_truncation_of_a_frame_is_refused() -> None:
+    outside = frames.make_outside(EPOCH, [], [], [])
+    for frame in (frames.seal_frame(envelope(), EPOCH), frames.seal_frame(envelope(), EPOCH, outside)):
+        for length in range(len(frame)):
+            with pytest.raises(PeerFault):
+                reopened(frame[:length])
+
+
+def test_a_frame_of_another_version_is_refused() -> None:
+    with pytest.raises(PeerFault, match="bad frame"):
+        reopened(b"\2" + frames.seal_frame(envelope(), EPOCH)[1:])
+
+
+def test_what_stands_outside_is_bounded_before_anything_is_unwrapped() -> None:
+    head = frames.seal_frame(envelope(), EPOCH)[:25]
+    large = frames.MAX_OUTSIDE_BYTES + 1
+    with pytest.raises(PeerFault, match="outside"):
+        frames.parse_frame(head + large.to_bytes(4, "big") + bytes(large) + bytes(100))
+    with pytest.raises(PeerFault, match="outside"):
+        frames.parse_frame(head + (2**32 - 1).to_bytes(4, "big") + bytes(100))
+    with pytest.raises(PeerFault, match="bad outside"):
+        frames.unwrap_keys(b"\x92\x91\xc4\x01x\x90", [])
+
+
+def test_an_oversized_body_is_refused() -> None:
+    with pytest.raises(PeerFault, match="too large"):
+        reopened(frames.seal_frame(envelope(bytes(MAX_BODY_BYTES)), EPOCH))
+
+
+def test_a_relay_that_files_a_frame_under_another_lane_breaks_it() -> None:
+    made = envelope()
+    frame = frames.seal_frame(made, EPOCH)
+    other = EPOCH.lane_tag(Lane(LaneKind.COMMENTS, made.header.device))
+    with pytest.raises(PeerFault, match="bad seal"):
+        reopened(frame[:9] + other + frame[25:])
+
+
+def test_a_member_who_seals_under_a_false_lane_tag_is_refused() -> None:
+    """Whoever has the key can seal anything; what is shown to the relay must still be what is signed."""
+    made = envelope()
+    frame = frames.seal_frame(made, EPOCH)
+    bound = frame[:9] + bytes(16) + bytes(4)
+    text = keys.unseal(EPOCH.frame_key, frame[29:53], frame[53:], frame[:29])
+    with pytest.raises(PeerFault, match="lane tag"):
+        reopened(bound + bytes(24) + keys.seal(EPOCH.frame_key, bytes(24), text, bound))
+    for padded in (text + bytes(128), text[:-1], text[:-1] + b"x", b"", bytes(4)):
+        with pytest.raises(PeerFault, match="bad frame"):
+            reopened(frame[:29] + bytes(24) + keys.seal(EPOCH.frame_key, bytes(24), padded, frame[:29]))
+
+
+def test_an_envelope_whose_body_is_not_the_signed_one_is_refused() -> None:
+    made = envelope()
+    swapped = Envelope(made.id, made.header, made.header_bytes, made.signature, envelope(b"other").body)
+    with pytest.raises(PeerFault, match="bad body"):
+        reopened(frames.seal_frame(swapped, EPOCH))
+
+
+@pytest.mark.parametrize("changes", [{"sequence": 1}, {"previous": b"p" * 32}, {"scope": b"x"}])
+def test_a_header_that_contradicts_itself_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(PeerFault, match="bad header"):
+        reopened(frames.seal_frame(envelope(**changes), EPOCH))
+
+
+def test_a_header_in_a_second_spelling_is_refused() -> None:
+    """A longer integer says the same and would have another id."""
+    made = envelope()
+    assert made.header_bytes[1:2] == b"\x01"
+    longer = made.header_bytes[:1] + b"\xcc\x01" + made.header_bytes[2:]
+    again = Envelope(made.id, made.header, longer, DEVICE.sign("envelope", longer), made.body)
+    with pytest.raises(PeerFault, match="one spelling"):
+        reopened(frames.seal_frame(again, EPOCH))

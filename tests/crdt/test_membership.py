@@ -1,13 +1,15 @@
 """Who may do what: members with patched software, and rights given and taken by people who don't know of each other."""
 
+import msgspec
 import pycrdt
 import pytest
 
 from crdt import codec, errors, stewardship
 from crdt.content import Message, Part
 from crdt.edits import put_message
+from crdt.identity import ADD, consent_bytes
 from crdt.permissions import Lane, LaneKind, Role
-from crdt.records import Grant, Record, Relays, Restrict, RevokeDevice
+from crdt.records import Devices, Genesis, Grant, Record, Relays, Restrict, RevokeDevice
 from tests.crdt.people import Desk, Person
 from tests.crdt.world import (
     SHARED,
@@ -261,3 +263,64 @@ def test_an_owners_device_that_forks_its_control_lane_gives_nothing_any_more_and
     invite(laptop, CARL)
     assert laptop.replica.membership.role(CARL.id) is Role.EDITOR
     assert_order_plays_no_part(laptop)
+
+
+# ---- forms
+
+
+def test_a_forged_log_entry_in_a_record_is_passed_over_and_the_rest_of_it_counts() -> None:
+    ana, _ = together()
+    good = CARL.entries[0]
+    forged_entry = msgspec.structs.replace(good, signature=bytes(64))
+    ana.kept(ana.replica.commit_record(LaneKind.CONTROL, [Devices((forged_entry,)), Grant(CARL.id, 1, "Carl")]))
+    assert ana.replica.membership.role(CARL.id) is Role.VIEWER
+    assert not ana.replica.membership.logs.get(CARL.id)
+
+
+def test_a_second_genesis_is_refused() -> None:
+    ana, ben = together()
+    header = ben.replica._writer().record(LaneKind.CONTROL, ben.replica.writing_epoch(), b"")
+    mine = Genesis(BEN.id, "thread", bytes(32), bytes(32), 0)
+    root = msgspec.structs.replace(header, heads=(), seen=())
+    for actions in ((mine,), (Grant(BEN.id, 3, "Ben"),)):
+        with pytest.raises(errors.PeerFault, match="bad genesis"):
+            ana.replica.receive(frame_of(ben, root, codec.encode(Record(actions))))
+    with pytest.raises(errors.PeerFault, match="bad genesis"):
+        ana.replica.receive(frame_of(ben, header, codec.encode(Record((mine,)))))
+
+
+def test_the_genesis_signed_once_more_by_somebody_else_gives_them_nothing() -> None:
+    """Its hash is the thread's id, whoever repeats it; what else the record says is theirs."""
+    ana, ben = together()
+    genesis = ana.replica.membership.genesis
+    assert genesis
+    header = ben.replica._writer().record(LaneKind.CONTROL, ben.replica.writing_epoch(), b"")
+    again = Record((genesis, *stewardship.introduction(BEN.entries), Grant(BEN.id, Role.EDITOR, "Ben")))
+    ana.read([frame_of(ben, msgspec.structs.replace(header, heads=(), seen=()), codec.encode(again))])
+    assert ana.replica.membership.owner == ANA.id
+    assert [grant.role for grant in ana.replica.membership.grants] == [Role.EDITOR]
+    assert_order_plays_no_part(ana)
+
+
+def test_a_viewer_who_colludes_with_the_relay_inserts_nothing() -> None:
+    """Frames of the viewer's own making, under every key of the thread, in everybody's name and in their own."""
+    ana, ben = together(Role.VIEWER, CARL)
+    assert ana.replica.author
+    for device in (ana.replica.author.device.id, CARL.devices["laptop"].id):
+        with pytest.raises(errors.PeerFault, match="bad signature"):
+            ana.replica.receive(forged(ben, ben.timeline, words("forged", 7), device=device))
+    for epoch in ben.replica.keyring:
+        header = msgspec.structs.replace(ben.replica.next_header(ben.timeline), epoch=epoch.id)
+        ana.replica.receive(frame_of(ben, header, words("forged", 7)))
+    assert ana.shown() == set()
+
+
+def test_a_device_in_two_logs_belongs_to_one_of_them_for_everybody() -> None:
+    first, second = sorted([Person("One"), Person("Two")], key=lambda person: person.id)
+    shared = first.devices["laptop"]
+    consent = shared.signing.sign("device-consent", consent_bytes(second.id, shared.agreement.public))
+    second.log(ADD, second.root.signing, shared.id, shared.agreement.public, consent=consent)
+    ana = ANA.found()
+    invite(ana, second, first)
+    assert ana.replica.membership.identity_of[shared.id] == first.id
+    assert_order_plays_no_part(ana)

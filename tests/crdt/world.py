@@ -54,6 +54,7 @@ def type_text(desk: Desk, change: Callable[[pycrdt.Text], Any]) -> bytes:
 
 
 def draft(replica: Replica) -> str:
+    assert not replica.stale, "what it shows is not what counts"
     return str(replica.document(SHARED).doc.get("draft", type=pycrdt.Text))
 
 
