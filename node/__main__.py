@@ -1,13 +1,14 @@
-"""`python -m node`: one node in the foreground, for the home that the environment names.
+"""`python -m node [--plain]`: one node in the foreground, for the home that the environment names.
 
-Takes no arguments and prints nothing but, on stderr, the error that kept it from starting as one line of
-JSON: whoever started it reads it there.
+Prints nothing but, on stderr, the error that kept it from starting: as one line of JSON for the program
+that started it, or plainly for a person or a service manager's log.
 """
 
 import asyncio
 import json
 import os
 import sys
+from typing import Any
 
 from crdt.errors import OpenSeshError
 from node.api.failures import error_body, failure_of
@@ -26,9 +27,16 @@ def main() -> int:
         return 130
     except Exception as error:
         failure = error if isinstance(error, OpenSeshError) else failure_of(error, "start")
-        print(json.dumps(error_body(failure)), file=sys.stderr)
+        body = error_body(failure)
+        print(_plain(body["error"]) if "--plain" in sys.argv[1:] else json.dumps(body), file=sys.stderr)
         return failure.kind.exit_code
     return 0
+
+
+def _plain(error: dict[str, Any]) -> str:
+    details = [f"  {name}: {value}\n" for name, value in error["details"].items()]
+    text = f"error {error['code']}: {error['message']}\n{''.join(details)}next: {error['next']}"
+    return "".join(each if each.isprintable() or each == "\n" else "?" for each in text)
 
 
 if __name__ == "__main__":

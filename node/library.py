@@ -7,6 +7,7 @@ from pathlib import Path
 from crdt import errors
 from crdt.ids import ThreadId, to_text
 from node.account import Account
+from node.nearest import nearest
 from node.store import Store
 from node.summary import ThreadSummary, decode_summary
 
@@ -54,7 +55,7 @@ class Library:
     async def find(self, name: str, *, deleted: bool = False) -> Listed:
         """The thread of that id, unique prefix of an id, or exact title.
 
-        Raises THREAD_NOT_FOUND, AMBIGUOUS_THREAD, or THREAD_DELETED unless `deleted` ones are wanted too.
+        Raises THREAD_NOT_FOUND with the nearest, AMBIGUOUS_THREAD, or THREAD_DELETED unless those are wanted too.
         """
         everything = await self.all()
         exact = [each for each in everything if each.text == name]
@@ -69,7 +70,15 @@ class Library:
                 if chosen[0].state == "deleted" and not deleted:
                     raise errors.THREAD_DELETED(thread=chosen[0].text)
                 return chosen[0]
-        raise errors.THREAD_NOT_FOUND(thread=name[:200])
+        raise errors.THREAD_NOT_FOUND(thread=name[:200], **_nearest(name[:200], everything))
+
+
+def _nearest(name: str, everything: list[Listed]) -> dict[str, list[dict[str, str]]]:
+    """What may have been meant, as an error's detail."""
+    there = [each for each in everything if each.state != "deleted"]
+    near = nearest(name, [each.summary.title for each in there], [each.text for each in there])
+    listed = [{"id": there[number].text, "title": there[number].summary.title} for number in near]
+    return {"nearest": listed} if listed else {}
 
 
 def _in_use(candidates: Iterable[Listed]) -> list[Listed]:

@@ -281,7 +281,8 @@ class Synchronizer:
     async def probe(self, url: str) -> dict[str, Any]:
         """Ask a relay whether it is there."""
         begun = time.monotonic()
-        shown: dict[str, Any] = {"url": url, "pending": 0, "error": None}
+        link = self._links.get(url)
+        shown: dict[str, Any] = {"url": url, "pending": await link.pending(None) if link else 0, "error": None}
         try:
             key = self._account.affairs.relays.get(url, "")
             connection = await self._connect(url, key) if self._account.exists else await _as_stranger(url)
@@ -289,8 +290,6 @@ class Synchronizer:
             state = "refused" if error.kind is errors.RELAY_REFUSED else "unreachable"
             return {**shown, "state": state, "error": error.to_json(), "ready": False, "round_trip_ms": None}
         await connection.close()
-        if (link := self._links.get(url)) is not None:
-            shown["pending"] = await link.pending(None)
         round_trip_ms = int((time.monotonic() - begun) * 1000)
         return {**shown, "state": "connected", "ready": True, "round_trip_ms": round_trip_ms}
 

@@ -20,7 +20,7 @@ def node_run(words: list[str], out: Out) -> int:
         from client.cli.table import VERBS
 
         raise usage(VERBS["node run"], f"{words[0]!r} is one word too many.")
-    _become(starting.node_command())
+    _become([*starting.node_command(), *([] if out.as_json else ["--plain"])])
     return 0
 
 
