@@ -122,17 +122,19 @@ class Relay:
     Stopped and started again, it keeps its port and its data.
     """
 
-    def __init__(self, folder: Path, host: str = "127.0.0.1", prefix: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, folder: Path, host: str = "127.0.0.1", prefix: tuple[str, ...] = (), options: tuple[str, ...] = ()
+    ) -> None:
         self.data = folder / "relay"
         self.data.mkdir(mode=0o700)
         self.url = ""
-        self._host, self._prefix = host, prefix
+        self._host, self._prefix, self._options = host, prefix, options
         self.start()
 
     def start(self) -> None:
         """Start it. Raises DEMO_FAILED if it doesn't come up."""
         port = self.url.rpartition(":")[2] or "0"
-        options = ["--host", self._host, "--port", port, "--data", str(self.data)]
+        options = ["--host", self._host, "--port", port, "--data", str(self.data), *self._options]
         command = [*self._prefix, *_FRONT_DOOR, "relay", "serve", *options]
         self._process = subprocess.Popen(
             command,

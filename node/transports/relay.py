@@ -9,6 +9,7 @@ while a request is open, whose answer may stand behind what waits.
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import ssl
 from collections import deque
@@ -46,6 +47,14 @@ _ENDS_THE_CONNECTION: Final = ("bad-message", "bad-login", "stopping", "internal
 RelayEvent = wire.Deliver | wire.Heard | wire.Told | wire.Parted | Detached
 Answer = wire.Done | wire.Attached | wire.Stored | wire.Mail | wire.Met
 A = TypeVar("A", bound=Answer)
+
+
+@functools.cache
+def _system_certificates() -> ssl.SSLContext:
+    """What browsers check a relay by. Not aiohttp's own, which a node leaves empty (`node/__main__.py`)."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 class RelayConnection:
@@ -91,6 +100,8 @@ class RelayConnection:
         `access_key` is shown only by `open_room`. Raises RELAY_UNREACHABLE or RELAY_REFUSED.
         """
         address, audience = endpoint(url)
+        if tls is None and address.startswith("wss:"):
+            tls = await asyncio.to_thread(_system_certificates)
         session = aiohttp.ClientSession(trace_configs=[refuse_redirects()], timeout=aiohttp.ClientTimeout(total=None))
         try:
             async with asyncio.timeout(timeout_s):

@@ -21,8 +21,8 @@ class Room:
         self.folder = folder
         self._stack = stack
 
-    def relay(self) -> Relay:
-        relay = Relay(self.folder)
+    def relay(self, *options: str) -> Relay:
+        relay = Relay(self.folder, options=options)
         self._stack.callback(relay.stop)
         return relay
 
