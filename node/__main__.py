@@ -6,6 +6,7 @@ that started it, or plainly for a person or a service manager's log.
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import sys
@@ -22,7 +23,7 @@ def main() -> int:
     os.umask(0o077)
     try:
         with Home.of() as home:
-            with _without_certificates():
+            with _no_collecting(), _without_certificates():
                 from node.daemon import Daemon
 
             asyncio.run(Daemon(home).run())
@@ -34,6 +35,17 @@ def main() -> int:
         print(_plain(body["error"]) if "--plain" in sys.argv[1:] else json.dumps(body), file=sys.stderr)
         return failure.kind.exit_code
     return 0
+
+
+@contextlib.contextmanager
+def _no_collecting() -> Iterator[None]:
+    """What is imported stays: looking through it for garbage, then and ever after, finds none and takes time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @contextlib.contextmanager
