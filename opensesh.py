@@ -9,6 +9,7 @@
 Imports what a command or a program needs, when it needs it.
 """
 
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -36,8 +37,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (0 done, 1 refused, 2 not understood, 130 interrupted)."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
+        gc.disable()  # all that is imported stays: looking for garbage in it would take longer than most commands
         from client.cli.main import main as command
 
+        gc.freeze()
+        gc.enable()
         return command(words)
     except KeyboardInterrupt:
         return 130  # so early that there is nothing to say yet
