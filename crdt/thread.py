@@ -32,8 +32,7 @@ class Thread:
         self._known: dict[tuple[bytes, str], Message] = {}
         self._author: dict[str, bytes] = {}  # message id → the device first known to use it
         self._order: list[tuple[int, bytes, str]] = []
-        self._changed: dict[Lane, set[str] | None] = {}  # None: everything in it
-        self._watched: dict[Lane, Any] = {}  # the observed maps: an observer lives as long as its map
+        self._watched: dict[Lane, tuple[object, set[str], object]] = {}  # an observer lives as long as its map
         self.refresh(list(replica.lanes))
 
     def refresh(self, lanes: Iterable[Lane]) -> list[Change]:
@@ -46,13 +45,8 @@ class Thread:
 
     def _refresh_timeline(self, lane: Lane) -> list[Change]:
         document = self.replica.document(lane)
-        pending: set[str] | None = self._changed.pop(lane, set()) if lane in self._watched else None
-        if lane not in self._watched:
-            watched = messages(document.doc)
-            self._watched[lane] = watched, watched.observe_deep(lambda events: self._note(lane, events))
-        named = messages(document.doc).keys() if pending is None else pending
         found = []
-        for identifier in list(named):
+        for identifier in self._touched(lane, messages(document.doc)):
             message = read_message(document.doc, lane.owner, identifier)
             before = self._known.get((lane.owner, identifier))
             if message is not None and message != before:
@@ -62,11 +56,17 @@ class Thread:
                 self._drop(before)
         return found
 
-    def _note(self, lane: Lane, events: list[Any]) -> None:
-        noted = self._changed.setdefault(lane, set())
-        assert noted is not None
-        for event in events:
-            noted.update([event.path[0]] if event.path else event.keys)
+    def _touched(self, lane: Lane, shown: pycrdt.Map[Any]) -> list[str]:
+        """The messages of a lane that an update has touched since the last time; all of them the first time."""
+        if lane not in self._watched:
+            noted: set[str] = set()
+            # What the native library holds is out of the garbage collector's sight: it must not lead back to us.
+            self._watched[lane] = shown, noted, shown.observe_deep(lambda events: _note(noted, events))
+            return list(shown.keys())
+        noted = self._watched[lane][1]
+        touched = list(noted)
+        noted.clear()
+        return touched
 
     def _take(self, message: Message, before: Message | None) -> None:
         """Two devices may use one id: each has its own message, for nobody may hide what another wrote."""
@@ -151,3 +151,8 @@ def set_shared(doc: "pycrdt.Doc[Any]", root: str, values: dict[str, Any]) -> Non
                 del target[name]
         elif target.get(name) != value:
             target[name] = value
+
+
+def _note(noted: set[str], events: list[Any]) -> None:
+    for event in events:
+        noted.update([event.path[0]] if event.path else event.keys)

@@ -201,7 +201,9 @@ class Container:
         return self.process.wait(PATIENCE_S)
 
     def kill(self) -> None:
-        """End it, in whatever state it is."""
+        """End it, in whatever state it is. Its first process by itself: with other rights it outlives its parent."""
+        with contextlib.suppress(OSError, IndexError):
+            os.kill(self.first, signal.SIGKILL)
         self.process.kill()
         self.process.wait(PATIENCE_S)
 
