@@ -180,6 +180,31 @@ def test_of_two_epochs_at_one_depth_the_senior_devices_counts() -> None:
     assert_order_plays_no_part(laptop)
 
 
+def test_what_others_wrote_under_a_key_that_became_void_can_be_read_by_those_who_come_later() -> None:
+    """The device that handed it out was ended before; they wrote in good faith, and their work counts."""
+    owner = Person("Owner")
+    owner.add("phone")
+    laptop = owner.found()
+    invite(laptop, BEN)
+    phone, ben = owner.desk(laptop.replica.thread, "phone"), BEN.desk(laptop.replica.thread)
+    pass_round(laptop, phone, ben)
+    owner.revoke("phone")
+    actions = stewardship.revocation(laptop.replica, owner.devices["phone"].id, owner.entries)
+    assert phone.replica.author and laptop.replica.author
+    readers = stewardship.readers(phone.replica.membership)
+    phone.kept(stewardship.rotate(phone.replica, phone.replica.author, readers))
+    void = phone.replica.writing_epoch().id
+    ben.read(phone.frames[-1:])
+    ben.say("in good faith")
+    laptop.kept(stewardship.rotate(laptop.replica, laptop.replica.author, readers, actions))
+    pass_round(laptop, phone, ben)
+    assert void not in {epoch.id for epoch in laptop.replica.membership.epochs}
+    invite(laptop, CARL)
+    carl = CARL.desk(laptop.replica.thread)
+    carl.read(laptop.frames)
+    assert carl.shown() == laptop.shown() == {"in good faith"} and not carl.replica.unopened
+
+
 def test_a_made_up_depth_does_not_outdo_the_epochs_to_come() -> None:
     """Else a device, before it is revoked, could take from its owners the means to replace a key for ever."""
     ana, _ = together()

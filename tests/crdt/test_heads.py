@@ -110,6 +110,29 @@ def test_a_flood_of_records_does_not_come_between_an_author_and_the_right_to_wri
     assert_order_plays_no_part(ana, range(4))
 
 
+def test_a_flood_of_records_does_not_come_between_a_device_and_what_introduces_it() -> None:
+    """Ben's phone is shown by a record of his own, one tip among many."""
+    ben = Person("Two devices")
+    ana = ANA.found()
+    guest = Person("Guest")
+    invite(ana, ben, guest)
+    laptop = ben.desk(ana.replica.thread)
+    laptop.read(ana.frames)
+    flood = []
+    for session in range(20):
+        desk = guest.desk(ana.replica.thread, session=session)
+        desk.read(ana.frames)
+        flood.append(desk.kept(desk.replica.commit_record(LaneKind.IDENTITY, [Restrict(guest.id, Role.EDITOR, ())])))
+    ben.add("phone")
+    laptop.introduce(ben)
+    phone = ben.desk(ana.replica.thread, "phone")
+    with phone.replica.loading():
+        phone.read([*laptop.frames, *flood])
+    phone.say("from the phone")
+    ana.read([*flood, *phone.frames[-1:], *laptop.frames[-1:]])
+    assert ana.shown() == {"from the phone"}
+
+
 @pytest.mark.parametrize("backwards", [True, False])
 def test_an_envelope_whose_heads_go_back_ends_its_chain(backwards: bool) -> None:
     """Else whoever is demoted could name the head of before for one more word."""

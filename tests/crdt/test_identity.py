@@ -10,7 +10,7 @@ from crdt.errors import PeerFault
 from crdt.identity import DeviceKeys, DeviceLog, Entry, Root, SignedEntry, fold_log
 
 ROOT = Root.from_seed(b"r" * 32)
-LAPTOP, DESKTOP, PHONE, THIEF = (DeviceKeys.from_seed(bytes([n]) * 32) for n in range(1, 5))
+LAPTOP, DESKTOP, PHONE, THIEF, TABLET = (DeviceKeys.from_seed(bytes([n]) * 32) for n in range(1, 6))
 
 
 def entry(kind: int, subject: bytes, signer: keys.SigningKey, *parents: SignedEntry, **extra: object) -> SignedEntry:
@@ -126,17 +126,20 @@ def test_no_made_up_entry_makes_a_thief_senior_to_those_who_revoke_it(made_up: S
     assert live(fold_log(ROOT.identity, [FIRST, stolen, made_up, revocation])) == [LAPTOP.id]
 
 
-def test_a_flood_of_made_up_entries_leaves_a_new_entry_its_own_past() -> None:
+@pytest.mark.parametrize("by_whom", ["anybody", "the thief"])
+def test_a_flood_of_entries_leaves_a_new_one_its_own_past(by_whom: str) -> None:
     """An entry can name eight others: whoever makes up many must not crowd out what counts."""
-    flood = [junk(PHONE.id, number) for number in range(100)]
     stolen = add(THIEF, LAPTOP.signing, FIRST)
-    renames = [entry(identity.RENAME, THIEF.id, THIEF.signing, stolen, name=f"{n}") for n in range(100)]
-    known = [FIRST, SECOND, THIRD, stolen, *flood, *renames]
+    flood = [junk(PHONE.id, number) for number in range(300)]
+    if by_whom == "the thief":
+        flood = [entry(identity.RENAME, THIEF.id, THIEF.signing, stolen, name=f"{n}") for n in range(300)]
+    known = [FIRST, SECOND, THIRD, stolen, *flood]
     tips = fold_log(ROOT.identity, known).tips
     assert len(tips) == identity.MAX_PARENTS
     named = [each for each in known if each.hash in tips]
-    by_laptop = fold_log(ROOT.identity, [*known, revoke(THIEF, LAPTOP.signing, *named)])
-    assert live(by_laptop) == [LAPTOP.id, DESKTOP.id, PHONE.id]
+    revocation, joined = revoke(THIEF, LAPTOP.signing, *named), add(TABLET, PHONE.signing, *named)
+    after = fold_log(ROOT.identity, [*known, revocation, joined])
+    assert live(after) == [LAPTOP.id, DESKTOP.id, PHONE.id, TABLET.id]
 
 
 def test_a_long_log_takes_memory_and_steps_in_proportion() -> None:

@@ -120,6 +120,19 @@ def test_in_the_shared_draft_nobody_touches_what_they_have_not_seen(
     assert draft(ana.replica) == "words"
 
 
+def test_an_envelope_that_follows_what_is_in_another_lane_waits_for_ever() -> None:
+    """Else the clocks of another document would count as seen in this one."""
+    ana, ben, carl = together()
+    ben.say("in a timeline")
+    elsewhere = envelope_of(ben, ben.frames[-1]).id
+    ana.read(ben.frames[-1:])
+    type_text(carl, lambda text: text.insert(0, "first"))
+    own = client_of(carl, SHARED)
+    body = update([(own, 5, [block(STRING, string("!"), left=(own, 4))])], [(client_of(ben, ben.timeline), [(0, 1)])])
+    ana.read([carl.frames[-1], forged(carl, SHARED, body, seen=(elsewhere,))])
+    assert draft(ana.replica) == "first" and len(list(ana.replica.accepted(SHARED))) == 1
+
+
 def test_a_refused_update_ends_its_chain_there_for_everybody() -> None:
     ana, _, carl = together()
     type_text(carl, lambda text: text.insert(0, "good "))
