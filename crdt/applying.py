@@ -89,9 +89,10 @@ class Applying:
         if before is None:
             return
         self._forks.renew()
-        if not _same_rights(before, self.acceptance.membership):
-            for chain in self._applied:
-                self._check_again(chain)
+        # Though no right has changed, a witness may have waited for this record, and another branch be the one kept.
+        changed = self.chains.forked if _same_rights(before, self.acceptance.membership) else self._applied
+        for chain in changed:
+            self._check_again(chain)
         self._queue.extend(self.chains.openers)
         self._go_on_all(receipt)
         self.stale |= self._is_own_session_ended()

@@ -8,6 +8,8 @@ from crdt import frames as wire
 from crdt.envelope import Envelope
 from crdt.errors import PeerFault
 from crdt.forks import Forks
+from crdt.permissions import LaneKind
+from crdt.records import Relays
 from crdt.replica import Replica
 from tests.crdt.people import Desk, Person
 from tests.crdt.world import (
@@ -152,6 +154,29 @@ def test_more_people_outweigh_fewer_where_the_owner_has_said_nothing() -> None:
     pass_round(ana, ben, *desks, other)
     assert "seen by two" in ana.shown() and "seen by one" not in ana.shown()
     assert_order_plays_no_part(ana, range(6))
+
+
+def test_a_witness_that_waits_for_a_record_decides_when_that_comes() -> None:
+    """The record changes nobody's right; it only makes the owner's word count, against what was applied meanwhile."""
+    ana, ben, carl = together()
+    ana.say("Ana opens")
+    carl.say("Carl opens")
+    ben.say("common")
+    other = twin(ben, BEN)
+    left, right = ben.say("seen by Ana"), other.say("seen by Carl")
+    ana.read([*ben.frames[-2:]])
+    record = ana.kept(ana.replica.commit_record(LaneKind.CONTROL, [Relays(("wss://relay.example",))]))
+    word = ana.say("Ana's answer")
+    carl.read([*ben.frames[-2:-1], right])
+    carl.say("Carl's answer")
+    everything = list(dict.fromkeys([*ana.frames, *ben.frames, *carl.frames, right]))
+    order = [*(frame for frame in everything if frame not in (record, word)), word, record]
+    reader = rebuilt(ana.replica, order[:-1])
+    assert "seen by Carl" in Desk(reader).shown()
+    reader.receive(record)
+    assert reader.stale
+    assert "seen by Ana" in Desk(reader, order).shown() and left in order
+    assert state(rebuilt(reader, order)) == state(settled(ana, everything)) == state(settled(ana, order))
 
 
 def test_nobody_vouches_for_a_branch_of_their_own_device() -> None:
