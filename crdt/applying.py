@@ -18,7 +18,7 @@ from crdt.governance import Graph
 from crdt.ids import EnvelopeId, ThreadId
 from crdt.lane import LaneDocument, Quarantined, client_id
 from crdt.membership import Membership
-from crdt.permissions import SINGLE_WRITER, Lane, Role, may_write
+from crdt.permissions import GOVERNANCE, SINGLE_WRITER, Lane, LaneKind, Role, may_write
 from crdt.receipt import Receipt
 from crdt.tips import Tips
 
@@ -80,6 +80,7 @@ class Applying:
             if link.parent is self.last(link.chain)[0]:
                 self._queue.append(link.chain)
         self._go_on_all(receipt)
+        self.stale |= self._is_own_session_shared()
 
     def governed(self, receipt: Receipt) -> None:
         """A governance record has joined: a right may have been given, or withdrawn."""
@@ -106,6 +107,7 @@ class Applying:
             self._check_again(chain)
         self._queue.extend(self.chains.openers)
         self._go_on_all(receipt)
+        self.stale |= self._is_own_session_shared()
 
     # ---- deciding
 
@@ -172,6 +174,14 @@ class Applying:
         if author is None or link.lane.kind not in SINGLE_WRITER or header.device != author.device.id:
             return False
         return header.session != author.session and (*link.chain[:3], bytes(author.session)) in self._applied
+
+    def _is_own_session_shared(self) -> bool:
+        """Whether somebody else writes in this session (from a copied disk): what follows here would count nowhere."""
+        if self._author is None:
+            return False
+        own = (bytes(self._author.device.id), bytes(self._author.session))
+        chains: list[ChainKey] = [(int(kind), b"", *own) for kind in LaneKind if kind not in GOVERNANCE]
+        return any(c in self.chains.forked or self.chains.after(c, self.last(c)[0]) is not None for c in chains)
 
     def _is_own_session_ended(self) -> bool:
         """Whether a restriction ended a chain of this session that its author may write in (again): that takes a

@@ -251,6 +251,38 @@ def test_the_device_goes_on_in_a_new_session() -> None:
     assert_order_plays_no_part(ana)
 
 
+@pytest.mark.parametrize("common", [0, 1])
+def test_a_device_whose_session_was_copied_is_told_to_begin_another(common: int) -> None:
+    """Even if nothing it said has fallen: what it says next would stand behind the fork."""
+    ana, ben, _ = together()
+    for number in range(common):
+        ben.say(f"common {number}")
+    other, third = twin(ben, BEN), twin(ben, BEN)
+    left, right = other.say("left"), third.say("right")
+    ben.read([left])
+    assert not ben.replica.stale
+    ben.read([right])
+    assert ben.replica.stale
+    fresh = BEN.desk(ana.replica.thread, session=9)
+    with fresh.replica.loading():
+        fresh.read(ben.frames)
+    assert not fresh.replica.stale
+    fresh.say("anew")
+    pass_round(ana, fresh)
+    assert "anew" in ana.shown()
+
+
+def test_a_device_in_whose_session_something_waits_that_it_did_not_write_begins_another() -> None:
+    """It can't be shown yet; what the device says next would be its twin."""
+    ana, ben, _ = together()
+    other = twin(ben, BEN)
+    record = ana.kept(ana.replica.commit_record(LaneKind.CONTROL, [Relays(("wss://relay.example",))]))
+    other.read([record])
+    elsewhere = other.say("by the copy, knowing of a record")
+    ben.read([elsewhere])
+    assert ben.replica.stale and not ben.shown()
+
+
 def test_a_thousand_branches_at_one_position_cost_one_decision(monkeypatch: pytest.MonkeyPatch) -> None:
     ana, ben, _ = together()
     ben.say("common")
