@@ -59,25 +59,27 @@ class Message(Struct, frozen=True):
 
 def read_message(doc: "pycrdt.Doc[Any]", device: bytes, identifier: str) -> Message | None:
     """One message of a timeline; None if there is none in the form it should have."""
-    shown = messages(doc).get(identifier)
-    if not isinstance(shown, pycrdt.Map):
-        return None
-    at, key, role, parts = _number(shown, "at"), _number(shown, "key"), shown.get("role"), shown.get("parts")
-    if at is None or key is None or role not in ROLES or not isinstance(parts, pycrdt.Array):
-        return None
-    return Message(
-        id=identifier,
-        device=device,
-        role=role,
-        at=at,
-        key=key,
-        state=_text(shown, "state") or "final",
-        parts=tuple(part for part in map(_read_part, parts) if part is not None),
-        model=_text(shown, "model"),
-        run=_text(shown, "run"),
-        agent=_text(shown, "agent"),
-        source=_text(shown, "source"),
-    )
+    with doc.transaction():  # one for all that is read: each costs more than the reading
+        found = messages(doc).get(identifier)
+        if not isinstance(found, pycrdt.Map):
+            return None
+        shown = dict(found.items())
+        at, key, role, parts = _number(shown, "at"), _number(shown, "key"), shown.get("role"), shown.get("parts")
+        if at is None or key is None or role not in ROLES or not isinstance(parts, pycrdt.Array):
+            return None
+        return Message(
+            id=identifier,
+            device=device,
+            role=role,
+            at=at,
+            key=key,
+            state=_text(shown, "state") or "final",
+            parts=tuple(part for part in map(_read_part, parts) if part is not None),
+            model=_text(shown, "model"),
+            run=_text(shown, "run"),
+            agent=_text(shown, "agent"),
+            source=_text(shown, "source"),
+        )
 
 
 def read_runs(doc: "pycrdt.Doc[Any]") -> dict[str, dict[str, Any]]:
@@ -114,20 +116,22 @@ def leases(doc: "pycrdt.Doc[Any]") -> "pycrdt.Map[Any]":
 
 
 def _read_part(part: Any) -> Part | None:
-    if not isinstance(part, pycrdt.Map) or not isinstance(part.get("type"), str):
+    if not isinstance(part, pycrdt.Map):
         return None
-    fields = {name: _text(part, name) or "" for name in Part.__struct_fields__}
-    return Part(**fields)
+    values = dict(part.items())
+    if not isinstance(values.get("type"), str):
+        return None
+    return Part(**{name: text for name in Part.__struct_fields__ if (text := _text(values, name)) is not None})
 
 
-def _text(values: "pycrdt.Map[Any]", name: str) -> str | None:
+def _text(values: dict[str, Any], name: str) -> str | None:
     value = values.get(name)
     if isinstance(value, pycrdt.Text):
         return str(value)
     return value if isinstance(value, str) else None
 
 
-def _number(values: "pycrdt.Map[Any]", name: str) -> int | None:
+def _number(values: dict[str, Any], name: str) -> int | None:
     value = values.get(name)
     fits = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 2**53
     return int(value) if fits and value is not None else None
