@@ -1,306 +1,232 @@
-"""The terminal and the node, joined: keys become calls, events become state, state becomes a drawing.
+"""The screen as a program: keys become calls, events become state, state becomes a drawing.
 
-Typing never waits for the node: every call is a task of its own, and a text whose sending failed comes back
-into the composer.
+Typing never waits for the node: every call is a task of its own. What is being written belongs to its thread,
+so each thread has a draft that comes back with it.
 """
 
 import asyncio
-import contextlib
 import signal
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-import msgspec
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.filters import Condition
-from prompt_toolkit.formatted_text import StyleAndTextTuples
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-from prompt_toolkit.layout import ConditionalContainer, Dimension, HSplit, Layout, VSplit, Window
-from prompt_toolkit.layout.controls import BufferControl, FormattedTextControl
-from prompt_toolkit.layout.processors import BeforeInput
+from prompt_toolkit.document import Document
+from prompt_toolkit.input import Input
+from prompt_toolkit.output import Output
 
 from client.api.node import Node, connect
-from client.cli.text import shorten
 from client.screen import render
-from client.screen.commands import COMMANDS, help_line
-from client.screen.render import Line
-from client.screen.state import State, listed, next_thread, opened, update
+from client.screen.commands import BY_SLASH
+from client.screen.feed import Feed
+from client.screen.keys import bindings
+from client.screen.layout import Places
+from client.screen.sending import Sender
+from client.screen.state import State, blank, next_thread
 from client.screen.style import style
-from crdt.errors import CURSOR_UNKNOWN, DAEMON_NOT_RUNNING, OpenSeshError
 
-LIST_PAUSE_S = 0.3  # how soon after an event the list is asked for again
-MAX_COMPOSER = 10
-LIMIT = 5000  # messages of a thread that are fetched
+REDRAW_S = 0.05  # a stream redraws at most twenty times a second
+ESCAPE_S = 0.1  # how long after Esc a key still makes it an Alt
 
 
 class Screen:
     """One person's screen. `run` returns when they leave."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, input: Input | None = None, output: Output | None = None) -> None:
         self.state = State()
-        self._node = node
-        self._composer = Buffer(multiline=True)
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._list_due = asyncio.Event()
+        self.composer = Buffer(multiline=True)
         self._drafts: dict[str | None, str] = {}
+        self._warned = ""  # the command that leaves at once if it comes again
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._places = Places(lambda: self.state, self.composer)
+        self._feed = Feed(node, lambda: self.state, self._put)
+        self._sender = Sender(node, self._feed, lambda: self.state, self._put, self._give_back)
+        self.commands: dict[str, Callable[[], None]] = {
+            "ask": lambda: self._send(is_said=False),
+            "say": lambda: self._send(is_said=True),
+            "newline": lambda: self.composer.insert_text("\n"),
+            "escape": self._escape,
+            "new": lambda: self._put(blank(self.state)),
+            "next": lambda: self._step(1),
+            "previous": lambda: self._step(-1),
+            "rename": self._rename,
+            "page_up": lambda: self._scroll(self._places.conversation.height - 2),
+            "page_down": lambda: self._scroll(2 - self._places.conversation.height),
+            "line_up": lambda: self._scroll(1),
+            "line_down": lambda: self._scroll(-1),
+            "oldest": lambda: self._later(self._oldest()),
+            "newest": lambda: self._put(replace(self.state, anchor=None, line=0, unseen=0)),
+            "fold": lambda: self._put(replace(self.state, unfolded=not self.state.unfolded)),
+            "interrupt": self._interrupt,
+            "suspend": lambda: self.app.suspend_to_background(),
+            "keys": lambda: self._put(replace(self.state, helping=not self.state.helping)),
+            "quit": self._quit,
+        }
         self.app: Application[int] = Application(
-            layout=self._layout(),
-            key_bindings=self._bindings(),
+            layout=self._places.layout,
+            key_bindings=bindings(self.do, self.composer),
             style=style(),
             full_screen=True,
-            mouse_support=False,
-            min_redraw_interval=0.05,  # a stream redraws at most twenty times a second; a key at once
+            mouse_support=False,  # so that the terminal's own selection works; its wheel comes as arrow keys
+            min_redraw_interval=REDRAW_S,
+            input=input,
+            output=output,
         )
+        self.app.ttimeoutlen = self.app.timeoutlen = ESCAPE_S
 
     async def run(self) -> int:
-        """Draw until the person leaves."""
-        self._later(self._keep_list())
-        self._later(self._watch())
-        self._list_due.set()
+        """Draw until the person leaves; the exit code."""
+        self._later(self._feed.keep_list())
+        self._later(self._feed.watch())
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, lambda: self.app.exit(result=0) if self.app.is_running else None)
+            loop.add_signal_handler(number, self._leave)
         try:
             return await self.app.run_async() or 0
         finally:
-            for task in list(self._tasks):
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                loop.remove_signal_handler(number)
+            tasks = list(self._tasks)
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def do(self, name: str) -> None:
+        """Do what a key or a word after a slash stands for."""
+        warned, self._warned = self._warned, ""
+        if warned == name:
+            self._leave()
+        else:
+            self.commands[name]()
 
     # ---- state
 
-    def _set(self, state: State) -> None:
-        self.state = state
+    def _put(self, state: State) -> None:
+        """The state from now on; with another thread or purpose, the composer holds another draft."""
+        before, self.state = self.state, state
+        if not before.is_listed and state.rows and state.chosen is None and not self.composer.text:
+            self._later(self._feed.open(state.rows[0].id))
+        if before.mode != state.mode or before.chosen != state.chosen:
+            if not before.mode:
+                self._drafts[before.chosen] = self.composer.text
+            text = state.title if state.mode == "rename" else self._drafts.pop(state.chosen, "")
+            self.composer.reset(Document(text))
         self.app.invalidate()
 
-    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+    def _give_back(self, thread: str | None, text: str) -> None:
+        """Put a text that could not be sent back to where it was written."""
+        if thread == self.state.chosen and not self.state.mode:
+            if not self.composer.text:
+                self.composer.reset(Document(text))
+        else:
+            self._drafts[thread] = self._drafts.get(thread) or text
+
+    def _later(self, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
 
-    async def _keep_list(self) -> None:
-        """The list anew, soon after something happened; not for each of a hundred events."""
-        while True:
-            await self._list_due.wait()
-            self._list_due.clear()
-            try:
-                threads = [msgspec.to_builtins(row) for row in await self._node.threads()]
-                sync = (await self._node.status()).sync
-            except OpenSeshError as error:
-                away = error.kind is DAEMON_NOT_RUNNING
-                self._set(replace(self.state, offline=away, notice="" if away else _words(error)))
-            else:
-                self._set(listed(self.state, threads, sync))
-                if self.state.thread is None and threads:
-                    await self._open(threads[0]["id"])
-            await asyncio.sleep(LIST_PAUSE_S)
-
-    async def _watch(self) -> None:
-        """Every event, from now on; after a gap that can't be filled, everything is read again."""
-        since: int | None = None
-        while True:
-            try:
-                async for event in self._node.events(since=since, reconnect=False):
-                    since = event.cursor
-                    if event.type == "thread.rebuilt" and event.thread == self.state.thread:
-                        self._later(self._open(event.thread or ""))
-                    self._set(update(self.state, event.data))
-                    self._list_due.set()
-            except OpenSeshError as error:
-                if error.kind is CURSOR_UNKNOWN:
-                    since = None
-                    if self.state.thread is not None:
-                        self._later(self._open(self.state.thread))
-            self._set(replace(self.state, offline=True))
-            await asyncio.sleep(0.5)
-            self._list_due.set()
-
-    async def _open(self, thread: str) -> None:
-        self._drafts[self.state.thread] = self._composer.text
-        try:
-            found = msgspec.to_builtins(await self._node.thread(thread, limit=LIMIT))
-        except OpenSeshError as error:
-            self._set(replace(self.state, notice=_words(error)))
-            return
-        self._set(opened(self.state, found))
-        self._composer.text = self._drafts.get(thread, "")
-        self._composer.cursor_position = len(self._composer.text)
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        """A fault of ours ends the screen and is told as one; a screen that no longer follows would be a lie."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None and self.app.is_running:
+            self.app.exit(exception=error)
 
     # ---- commands
 
-    def ask(self) -> None:
-        """Send what is written: to the model, or as the title of a new thread."""
-        text = self._take()
-        if self.state.asking_title:
-            self._later(self._create(text.strip()))
-        elif text.strip() and self.state.thread is not None:
-            if text.startswith("/say "):
-                self._later(self._send(self.state.thread, text.removeprefix("/say ")))
-            else:
-                self._later(self._ask(self.state.thread, text))
-
-    def say(self) -> None:
-        """Send what is written to people only."""
-        text = self._take()
-        if text.strip() and self.state.thread is not None:
-            self._later(self._send(self.state.thread, text))
-
-    def _take(self) -> str:
-        text = self._composer.text
-        self._composer.reset()
-        return text
-
-    def newline(self) -> None:
-        self._composer.insert_text("\n")
-
-    def new(self) -> None:
-        """Ask for a title; again: leave it."""
-        self._set(replace(self.state, asking_title=not self.state.asking_title, notice=""))
-
-    def next(self) -> None:
-        self._step(1)
-
-    def previous(self) -> None:
-        self._step(-1)
+    def _send(self, is_said: bool) -> None:
+        """Send what is written: as a prompt, to people only, as the first words of a thread, or as a title."""
+        if not is_said and not self.state.mode and self.composer.document.current_line_before_cursor.endswith("\\"):
+            self.composer.delete_before_cursor()
+            self.composer.insert_text("\n")
+            return
+        text, thread = self.composer.text, self.state.chosen
+        first, _, rest = text.strip().partition(" ")
+        command = BY_SLASH.get(first) if not self.state.mode else None
+        if command == "say":
+            is_said, text = True, rest
+        elif command is not None:
+            self.composer.reset()
+            self.do(command)
+            if command == "rename" and rest and self.state.mode:
+                self.composer.reset(Document(rest))
+            return
+        if not text.strip():
+            return
+        self.composer.reset()
+        if self.state.mode == "rename":
+            self._put(replace(self.state, mode=""))
+            if thread is not None:
+                self._later(self._sender.rename(thread, text.strip()))
+            return
+        self._put(replace(self.state, anchor=None, line=0, unseen=0, helping=False))
+        if thread is None:
+            self._later(self._sender.begin(text, is_said))
+        else:
+            self._later((self._sender.say if is_said else self._sender.ask)(thread, text))
 
     def _step(self, step: int) -> None:
         thread = next_thread(self.state, step)
         if thread is not None:
-            self._later(self._open(thread))
+            self._later(self._feed.open(thread))
 
-    def page_up(self) -> None:
-        self._scroll(self._height() - 2)
-
-    def page_down(self) -> None:
-        self._scroll(2 - self._height())
+    def _rename(self) -> None:
+        if self.state.thread is not None:
+            self._put(replace(self.state, mode="" if self.state.mode else "rename"))
 
     def _scroll(self, lines: int) -> None:
-        if self.state.messages:
-            self._set(render.scrolled(self.state, lines, self._columns(), self._height()))
+        pane = self._places.conversation
+        self._put(render.scrolled(replace(self.state, helping=False), lines, pane.columns, pane.height))
+        if lines > 0 and render.is_near_top(self.state, pane.columns, pane.height):
+            self._later(self._feed.load_earlier())
 
-    def cancel(self) -> None:
-        """Stop the answer that is being written here."""
-        if self.state.thread is not None:
-            self._later(self._cancel(self.state.thread))
+    async def _oldest(self) -> None:
+        """To the thread's first message, once everything before the first one here was read."""
+        thread = self.state.thread
+        await self._feed.load_all()
+        if self.state.messages and self.state.thread == thread:
+            self._put(replace(self.state, anchor=self.state.messages[0].id, line=1))
+            self._scroll(1)
 
-    def quit(self) -> None:
-        self.app.exit(result=0)
+    def _escape(self) -> None:
+        """Leave what is open above; else stop the answer; else back to the newest."""
+        if self.state.helping or self.state.mode:
+            self._put(replace(self.state, helping=False, mode=""))
+        elif self.state.run is not None and self.state.thread is not None:
+            self._later(self._sender.cancel(self.state.thread))
+        else:
+            self._put(replace(self.state, anchor=None, line=0, unseen=0, notice=""))
 
-    async def _create(self, title: str) -> None:
-        if not title:
-            self._set(replace(self.state, asking_title=False))
-            return
-        try:
-            thread = await self._node.create_thread(title)
-        except OpenSeshError as error:
-            self._give_back(title, error)
-            return
-        await self._open(thread.id)
-        self._list_due.set()
+    def _interrupt(self) -> None:
+        """What Ctrl-C means is what is nearest: the text, then the answer, then the screen."""
+        if self.state.helping or self.state.mode:
+            self._escape()
+        elif self.composer.text:
+            self.composer.text = ""  # Ctrl-_ brings it back
+        elif self.state.run is not None:
+            self._warned = "interrupt"
+            self._escape()
+        else:
+            self._leave()
 
-    async def _send(self, thread: str, text: str) -> None:
-        try:
-            await self._node.say(thread, text)
-        except OpenSeshError as error:
-            self._give_back(text, error)
+    def _quit(self) -> None:
+        if self.composer.text.strip() or any(map(str.strip, self._drafts.values())):
+            self._warned = "quit"
+            self._put(replace(self.state, notice="What you wrote is not sent yet. Ctrl-Q again drops it and quits."))
+        else:
+            self._leave()
 
-    async def _ask(self, thread: str, text: str) -> None:
-        begun = False
-        try:
-            async for step in self._node.ask(thread, text):
-                begun = True
-                if step.type == "run.failed":
-                    said = (step.error or {}).get("message", "The run failed.")
-                    self._set(replace(self.state, notice=said))
-        except OpenSeshError as error:
-            if begun:
-                self._set(replace(self.state, notice=_words(error)))
-            else:
-                self._give_back(text, error)
-
-    async def _cancel(self, thread: str) -> None:
-        with contextlib.suppress(OpenSeshError):
-            await self._node.cancel(thread)
-
-    def _give_back(self, text: str, error: OpenSeshError) -> None:
-        """Nothing that was typed is lost because it could not be sent."""
-        if not self._composer.text:
-            self._composer.text = text
-            self._composer.cursor_position = len(text)
-        self._set(replace(self.state, notice=_words(error)))
-
-    # ---- drawing
-
-    def _columns(self) -> int:
-        total = self.app.output.get_size().columns
-        return max(20, total - (render.SIDEBAR + 2 if total >= render.NARROW else 1))
-
-    def _height(self) -> int:
-        return max(3, self.app.output.get_size().rows - 3 - self._composer_height())
-
-    def _composer_height(self) -> int:
-        return min(MAX_COMPOSER, self._composer.document.line_count)
-
-    def _layout(self) -> Layout:
-        wide = Condition(lambda: self.app.output.get_size().columns >= render.NARROW)
-        side = VSplit(
-            [
-                _drawn(lambda: render.sidebar(self.state, self._height()), width=render.SIDEBAR),
-                Window(width=1, char="│", style="class:line"),
-            ]
-        )
-        talk = _drawn(lambda: render.conversation(self.state, self._columns(), self._height()))
-        prompt = BeforeInput(lambda: [("class:prompt", "title› " if self.state.asking_title else "› ")])
-        composer = Window(
-            BufferControl(self._composer, input_processors=[prompt]),
-            height=lambda: Dimension.exact(self._composer_height()),
-            wrap_lines=True,
-        )
-        total: Callable[[], int] = lambda: self.app.output.get_size().columns  # noqa: E731 - read anew at each drawing
-        rows = [
-            _drawn(lambda: [render.header(self.state, total())], height=1),
-            VSplit([ConditionalContainer(side, wide), talk]),
-            _drawn(lambda: [render.status(self.state, total())], height=1),
-            composer,
-            _drawn(lambda: [(("class:help", shorten(help_line(self.state.asking_title), total())),)], height=1),
-        ]
-        return Layout(HSplit(rows), focused_element=composer)
-
-    def _bindings(self) -> KeyBindings:
-        bindings = KeyBindings()
-        for command in COMMANDS:
-            for keys in command.keys:
-                bindings.add(*keys)(self._binding(command.name))
-        return bindings
-
-    def _binding(self, name: str) -> Callable[[KeyPressEvent], None]:
-        def pressed(event: KeyPressEvent) -> None:
-            getattr(self, name)()
-
-        return pressed
-
-
-def _drawn(lines: Callable[[], list[Line]], **size: Any) -> Window:
-    def fragments() -> StyleAndTextTuples:
-        found: StyleAndTextTuples = []
-        for line in lines():
-            found += [*line, ("", "\n")]
-        return found[:-1]
-
-    return Window(FormattedTextControl(fragments), wrap_lines=False, **size)
-
-
-def _words(error: OpenSeshError) -> str:
-    return f"{error.kind.code}: {error.message} {error.kind.next}"
+    def _leave(self) -> None:
+        if self.app.is_running and not self.app.is_done:
+            self.app.exit(result=0)
 
 
 def main() -> int:
     """Connect, starting the node if need be, and draw."""
 
-    async def opened_screen() -> int:
+    async def opened() -> int:
         async with connect() as node:
             return await Screen(node).run()
 
-    return asyncio.run(opened_screen())
+    return asyncio.run(opened())

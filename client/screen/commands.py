@@ -1,34 +1,73 @@
-"""The screen's commands: name, key and help in one table, from which bindings and the help line are made."""
+"""The screen's commands: name, keys, words and help in one table.
+
+Bindings, the help line, the page of all keys and the words after a slash are made from it.
+"""
 
 from typing import NamedTuple
 
+from client.screen.text import width
+
 
 class Command(NamedTuple):
-    """What can be done. `keys` in prompt-toolkit's spelling; `shown` as a person reads it."""
+    """What can be done. `keys` in prompt-toolkit's spelling; `shown` as a person reads them."""
 
     name: str
     keys: tuple[tuple[str, ...], ...]
     shown: str
-    help: str
+    help: str  # in two or three words, for the line at the bottom
+    about: str  # for the page of all keys
+    when: str = ""  # name of a condition in `keys.py` under which the keys are this command's
+    slash: tuple[str, ...] = ()  # words that do the same when sent
 
 
 COMMANDS = (
-    Command("ask", (("enter",),), "Enter", "ask"),
-    Command("say", (("escape", "s"),), "Alt-S", "say"),
-    Command("newline", (("escape", "enter"), ("c-j",)), "Alt-Enter", "new line"),
-    Command("new", (("c-n",),), "Ctrl-N", "new thread"),
-    Command("next", (("c-down",), ("c-t",)), "Ctrl-↓", "next thread"),
-    Command("previous", (("c-up",),), "Ctrl-↑", "previous"),
-    Command("page_up", (("pageup",),), "PgUp", "scroll"),
-    Command("page_down", (("pagedown",),), "PgDn", "scroll"),
-    Command("cancel", (("escape", "c"),), "Alt-C", "stop the answer"),
-    Command("quit", (("c-q",), ("c-c",)), "Ctrl-Q", "quit"),
+    Command("ask", (("enter",),), "Enter", "ask", "ask the model; it answers below"),
+    Command("say", (("escape", "s"),), "Alt-S", "only say", "only say it, to people: no model answers", slash=("say",)),
+    Command("newline", (("escape", "enter"), ("c-j",)), "Alt-Enter", "new line", "a new line (or Ctrl-J, or \\ Enter)"),
+    Command("escape", (("escape",),), "Esc", "stop", "stop the answer; else back to the newest message"),
+    Command("new", (("c-n",),), "Ctrl-N", "new thread", "begin a thread with what you write next", slash=("new",)),
+    Command("next", (("c-down",), ("c-t",)), "Ctrl-T", "next thread", "the next thread"),
+    Command("previous", (("c-up",), ("escape", "t")), "Alt-T", "previous thread", "the previous thread"),
+    Command("rename", (("c-r",),), "Ctrl-R", "rename", "give the thread another title", slash=("rename",)),
+    Command("page_up", (("pageup",),), "PgUp", "scroll", "a page up"),
+    Command("page_down", (("pagedown",),), "PgDn", "scroll back", "a page down"),
+    Command("line_up", (("up",),), "↑", "a line up", "a line up, from the composer's first line", "at_first_line"),
+    Command("line_down", (("down",),), "↓", "a line down", "a line down, from its last line", "at_last_line"),
+    Command("oldest", (("c-home",), ("escape", "<")), "Alt-<", "to the beginning", "the thread's beginning"),
+    Command("newest", (("c-end",), ("escape", ">")), "Alt->", "to the newest", "the newest message"),
+    Command("fold", (("c-o",),), "Ctrl-O", "unfold", "show tool calls and reasoning whole, or folded again"),
+    Command("interrupt", (("c-c",), ("<sigint>",)), "Ctrl-C", "", "clear what is written; else stop; else quit"),
+    Command("suspend", (("c-z",),), "Ctrl-Z", "", "back to the shell; `fg` returns here"),
+    Command("keys", (("f1",),), "F1", "keys", "this page", slash=("help", "keys")),
+    Command("quit", (("c-q",),), "Ctrl-Q", "quit", "quit; what runs goes on", slash=("quit", "exit")),
+    Command("quit", (("c-d",),), "Ctrl-D", "", "quit, when nothing is written", "is_empty"),
 )
-IN_HELP = ("ask", "say", "newline", "new", "next", "quit")
+BY_NAME = {command.name: command for command in reversed(COMMANDS)}
+BY_SLASH = {f"/{word}": command.name for command in COMMANDS for word in command.slash}
+# What does not fit is left out from the end; how to leave and where all keys are found always stands last.
+_IN_LINE = ("ask", "newline", "say", "new", "next", "page_up", "fold")
 
 
-def help_line(asking_title: bool) -> str:
-    """The keys one needs, in a line."""
-    if asking_title:
-        return " Enter begin the thread · Ctrl-N leave it"
-    return " " + " · ".join(f"{c.shown} {c.help}" for c in COMMANDS if c.name in IN_HELP)
+def help_line(columns: int, mode: str = "", is_running: bool = False) -> str:
+    """The keys one needs, as many as fit in a line."""
+    if mode == "rename":
+        return " Enter renames the thread · Esc leaves the title as it is"
+    names = ("escape", *_IN_LINE) if is_running else _IN_LINE
+    last = f"{_told('keys')} · {_told('quit')}"
+    line = ""
+    for name in names:
+        longer = f"{line} {_told(name)} ·"
+        if width(longer) + width(last) + 1 > columns:
+            break
+        line = longer
+    return f"{line} {last}"
+
+
+def page() -> list[tuple[str, str]]:
+    """Every key and what it does."""
+    words = {command.name: ", ".join(f"/{word}" for word in command.slash) for command in COMMANDS}
+    return [(c.shown, c.about + (f"  {words[c.name]}" if c.slash else "")) for c in COMMANDS]
+
+
+def _told(name: str) -> str:
+    return f"{BY_NAME[name].shown} {BY_NAME[name].help}"

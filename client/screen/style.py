@@ -1,4 +1,8 @@
-"""Colours by meaning, from the sixteen that every terminal has; with NO_COLOR only weight and reverse are left."""
+"""Colours by meaning, from the sixteen that every terminal has, none of them a background.
+
+Each terminal's own palette makes them readable on light and on dark. With NO_COLOR only weight and reverse are
+left, and what colour said is said by words or marks too.
+"""
 
 import os
 
@@ -8,7 +12,7 @@ _COLOURS = {
     "header": "reverse",
     "heading": "bold",
     "status": "ansibrightblack",
-    "warning": "ansiyellow",
+    "warning": "ansired",
     "new": "ansicyan bold",
     "streaming": "ansigreen",
     "role.user": "ansicyan bold",
@@ -17,9 +21,11 @@ _COLOURS = {
     "role.tool": "ansimagenta bold",
     "reasoning": "ansibrightblack italic",
     "tool": "ansimagenta",
-    "code": "ansiyellow",
-    "fence": "ansibrightblack",
-    "title": "bold",
+    "code": "ansiblue",
+    "fence": "ansibrightblack italic",
+    "title": "bold underline",
+    "bold": "bold",
+    "mark": "bold",
     "dim": "ansibrightblack",
     "row": "",
     "row.open": "reverse",
