@@ -18,6 +18,7 @@ from prompt_toolkit.output import Output
 
 from client.api.node import Node, connect
 from client.screen import render
+from client.screen.choosing import MODES, moved, picked, queried
 from client.screen.commands import BY_SLASH
 from client.screen.feed import Feed
 from client.screen.keys import bindings
@@ -35,7 +36,7 @@ class Screen:
 
     def __init__(self, node: Node, input: Input | None = None, output: Output | None = None) -> None:
         self.state = State()
-        self.composer = Buffer(multiline=True)
+        self.composer = Buffer(multiline=True, on_text_changed=self._typed)
         self._drafts: dict[str | None, str] = {}
         self._warned = ""  # the command that leaves at once if it comes again
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -50,11 +51,13 @@ class Screen:
             "new": lambda: self._put(blank(self.state)),
             "next": lambda: self._step(1),
             "previous": lambda: self._step(-1),
-            "rename": self._rename,
+            "find": lambda: self._turn("find"),
+            "model": lambda: self._turn("model"),
+            "rename": lambda: self._turn("rename" if self.state.thread is not None else ""),
             "page_up": lambda: self._scroll(self._places.conversation.height - 2),
             "page_down": lambda: self._scroll(2 - self._places.conversation.height),
-            "line_up": lambda: self._scroll(1),
-            "line_down": lambda: self._scroll(-1),
+            "line_up": lambda: self._line(-1),
+            "line_down": lambda: self._line(1),
             "oldest": lambda: self._later(self._oldest()),
             "newest": lambda: self._put(replace(self.state, anchor=None, line=0, unseen=0)),
             "fold": lambda: self._put(replace(self.state, unfolded=not self.state.unfolded)),
@@ -107,12 +110,18 @@ class Screen:
         before, self.state = self.state, state
         if not before.is_listed and state.rows and state.chosen is None and not self.composer.text:
             self._later(self._feed.open(state.rows[0].id))
-        if before.mode != state.mode or before.chosen != state.chosen:
+        if _use(before) != _use(state):
             if not before.mode:
                 self._drafts[before.chosen] = self.composer.text
-            text = state.title if state.mode == "rename" else self._drafts.pop(state.chosen, "")
-            self.composer.reset(Document(text))
+            written = {"": self._drafts.get(state.chosen, ""), "rename": state.title}
+            self.composer.reset(Document(written.get(state.mode, "")))
+            if not state.mode:
+                self._drafts.pop(state.chosen, None)
         self.app.invalidate()
+
+    def _typed(self, composer: Buffer) -> None:
+        if self.state.mode in MODES:
+            self._put(queried(self.state, composer.text))
 
     def _give_back(self, thread: str | None, text: str) -> None:
         """Put a text that could not be sent back to where it was written."""
@@ -141,39 +150,50 @@ class Screen:
             self.composer.delete_before_cursor()
             self.composer.insert_text("\n")
             return
+        if self.state.mode:
+            self._finish()
+            return
         text, thread = self.composer.text, self.state.chosen
         first, _, rest = text.strip().partition(" ")
-        command = BY_SLASH.get(first) if not self.state.mode else None
+        command = BY_SLASH.get(first)
         if command == "say":
             is_said, text = True, rest
         elif command is not None:
             self.composer.reset()
             self.do(command)
-            if command == "rename" and rest and self.state.mode:
-                self.composer.reset(Document(rest))
+            if rest and self.state.mode:
+                self.composer.text = rest
             return
         if not text.strip():
             return
         self.composer.reset()
-        if self.state.mode == "rename":
-            self._put(replace(self.state, mode=""))
-            if thread is not None:
-                self._later(self._sender.rename(thread, text.strip()))
-            return
         self._put(replace(self.state, anchor=None, line=0, unseen=0, helping=False))
         if thread is None:
             self._later(self._sender.begin(text, is_said))
         else:
             self._later((self._sender.say if is_said else self._sender.ask)(thread, text))
 
+    def _finish(self) -> None:
+        """Take the title that is written, or what is picked."""
+        state, text = self.state, self.composer.text.strip()
+        item = picked(state) if state.mode in MODES else None
+        self._put(replace(state, mode="", model=item.id if item and state.mode == "model" else state.model))
+        if state.mode == "rename" and text and state.thread is not None:
+            self._later(self._sender.rename(state.thread, text))
+        elif state.mode == "find" and item is not None:
+            self._later(self._feed.open(item.id))
+
     def _step(self, step: int) -> None:
         thread = next_thread(self.state, step)
         if thread is not None:
             self._later(self._feed.open(thread))
 
-    def _rename(self) -> None:
-        if self.state.thread is not None:
-            self._put(replace(self.state, mode="" if self.state.mode else "rename"))
+    def _turn(self, mode: str) -> None:
+        """Use the composer for something else; pressed again: for messages."""
+        self._put(replace(self.state, mode="" if self.state.mode == mode else mode, query="", picked=0, helping=False))
+
+    def _line(self, down: int) -> None:
+        self._put(moved(self.state, down)) if self.state.mode in MODES else self._scroll(-down)
 
     def _scroll(self, lines: int) -> None:
         pane = self._places.conversation
@@ -220,6 +240,11 @@ class Screen:
     def _leave(self) -> None:
         if self.app.is_running and not self.app.is_done:
             self.app.exit(result=0)
+
+
+def _use(state: State) -> tuple[str, str | None]:
+    """What the composer is used for: each use has a text of its own."""
+    return state.mode, None if state.mode else state.chosen
 
 
 def main() -> int:

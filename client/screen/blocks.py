@@ -20,10 +20,12 @@ _UNFINISHED = {
 
 
 @lru_cache(maxsize=4096)
-def block(message: Shown, columns: int, unfolded: bool = False) -> tuple[Line, ...]:
-    """A heading, the parts in order, a mark if it isn't finished, an empty line."""
+def block(message: Shown, columns: int, unfolded: bool = False, is_new_day: bool = False) -> tuple[Line, ...]:
+    """A heading, the parts in order, a mark if it isn't finished, an empty line; above them the day, if it is new."""
     columns = min(columns, TEXT_COLUMNS)
     lines: list[Line] = [_heading(message, columns)]
+    if is_new_day:
+        lines = [(("class:dim", fit(f"── {day(message)} ──", columns)),), (), *lines]
     before = ""
     for piece in message.pieces:
         if before and before != piece.kind:
@@ -33,6 +35,11 @@ def block(message: Shown, columns: int, unfolded: bool = False) -> tuple[Line, .
     if message.state in _UNFINISHED:
         lines.append(_UNFINISHED[message.state])
     return (*lines, ())
+
+
+def day(message: Shown) -> str:
+    """The local day on which it was written."""
+    return local_time(message.created_at).partition(" ")[0]
 
 
 def _heading(message: Shown, columns: int) -> Line:
@@ -45,7 +52,8 @@ def _heading(message: Shown, columns: int) -> Line:
     else:
         who, what = settled_line(message.role), f" on {author}"
     who = fit(who, columns)
-    rest = fit(f"{what} · {local_time(message.created_at)}", columns - width(who))
+    time = local_time(message.created_at).partition(" ")[2]
+    rest = fit(f"{what} · {time}" if time else what, columns - width(who))
     style = f"class:role.{message.role}" if message.role in _ROLES else "class:heading"
     return ((style, who), ("class:dim", rest))
 
@@ -69,14 +77,13 @@ def _reasoning(text: str, columns: int, unfolded: bool) -> list[Line]:
 
 
 def _tool(piece: Piece, columns: int, unfolded: bool) -> list[Line]:
-    status = _STATUS.get(piece.status, settled_line(piece.status))
+    status = fit(" · " + _STATUS.get(piece.status, settled_line(piece.status)), columns // 2)
     agent = f" ({settled_line(piece.agent)})" if piece.agent else ""
     mark = "▾" if unfolded else "▸"
     name, about = f"{mark} {settled_line(piece.text)}{agent}", _gist(piece.input)
     told = "class:warning" if piece.status == "error" else "class:dim"
-    space = columns - len(status) - 3
-    call = fit(f"{name}  {about}" if about else name, max(1, space))
-    lines: list[Line] = [(("class:tool", call), (told, fit(f" · {status}", max(0, columns - 1))))]
+    call = fit(f"{name}  {about}" if about else name, columns - width(status))
+    lines: list[Line] = [(("class:tool", call), (told, status))]
     if unfolded:
         for text in filter(None, (piece.input, piece.result)):
             drawn = _wrapped(settled(text).strip("\n"), columns, "class:code", "  ")

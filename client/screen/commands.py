@@ -5,7 +5,7 @@ Bindings, the help line, the page of all keys and the words after a slash are ma
 
 from typing import NamedTuple
 
-from client.screen.text import width
+from client.screen.text import fit, width
 
 
 class Command(NamedTuple):
@@ -28,6 +28,8 @@ COMMANDS = (
     Command("new", (("c-n",),), "Ctrl-N", "new thread", "begin a thread with what you write next", slash=("new",)),
     Command("next", (("c-down",), ("c-t",)), "Ctrl-T", "next thread", "the next thread"),
     Command("previous", (("c-up",), ("escape", "t")), "Alt-T", "previous thread", "the previous thread"),
+    Command("find", (("c-k",),), "Ctrl-K", "find thread", "choose a thread by a part of its title", slash=("threads",)),
+    Command("model", (("escape", "m"),), "Alt-M", "model", "choose the model that is asked", slash=("model",)),
     Command("rename", (("c-r",),), "Ctrl-R", "rename", "give the thread another title", slash=("rename",)),
     Command("page_up", (("pageup",),), "PgUp", "scroll", "a page up"),
     Command("page_down", (("pagedown",),), "PgDn", "scroll back", "a page down"),
@@ -45,13 +47,18 @@ COMMANDS = (
 BY_NAME = {command.name: command for command in reversed(COMMANDS)}
 BY_SLASH = {f"/{word}": command.name for command in COMMANDS for word in command.slash}
 # What does not fit is left out from the end; how to leave and where all keys are found always stands last.
-_IN_LINE = ("ask", "newline", "say", "new", "next", "page_up", "fold")
+_IN_LINE = ("ask", "newline", "new", "find", "say", "next", "page_up", "fold")
+_IN_MODE = {
+    "rename": " Enter renames the thread · Esc leaves its title as it is",
+    "find": " Enter opens · ↑ ↓ choose · type a part of the title · Esc leaves",
+    "model": " Enter takes it · ↑ ↓ choose · Esc leaves",
+}
 
 
 def help_line(columns: int, mode: str = "", is_running: bool = False) -> str:
     """The keys one needs, as many as fit in a line."""
-    if mode == "rename":
-        return " Enter renames the thread · Esc leaves the title as it is"
+    if mode:
+        return fit(_IN_MODE[mode], columns)
     names = ("escape", *_IN_LINE) if is_running else _IN_LINE
     last = f"{_told('keys')} · {_told('quit')}"
     line = ""

@@ -13,7 +13,7 @@ import msgspec
 
 from client.api.node import Node
 from client.api.results import Event
-from client.screen.state import State, earlier, listed, opened, opening, update
+from client.screen.state import State, earlier, listed, offered, opened, opening, update
 from crdt.errors import CURSOR_UNKNOWN, DAEMON_NOT_RUNNING, TIMEOUT, OpenSeshError
 
 PAGE = 300  # messages that are fetched at once
@@ -44,10 +44,11 @@ class Feed:
             try:
                 rows = [msgspec.to_builtins(row) for row in await _patiently(self._node.threads(limit=ROWS))]
                 sync = (await _patiently(self._node.status())).sync
+                models = [msgspec.to_builtins(model) for model in await _patiently(self._node.models())]
             except OpenSeshError as error:
                 self._failed(error)
             else:
-                self._put(listed(self._get(), rows, sync))
+                self._put(offered(listed(self._get(), rows, sync), models))
             await asyncio.sleep(SOON_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LATEST_S):

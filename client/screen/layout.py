@@ -24,12 +24,13 @@ from prompt_toolkit.layout.processors import (
 
 from client.cli.text import clean
 from client.screen import render, sidebar
+from client.screen.choosing import MODES
 from client.screen.commands import help_line
 from client.screen.markdown import Line
 from client.screen.state import State
 
 MAX_COMPOSER = 10
-_PROMPTS = {"": "› ", "rename": "title› "}
+_PROMPTS = {"": "› ", "rename": "title› ", **MODES}
 Draw = Callable[[int, int], list[Line]]
 
 

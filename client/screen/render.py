@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from client.screen.blocks import block
+from client.screen.blocks import block, day
+from client.screen.choosing import MODES, chooser
 from client.screen.commands import BY_NAME, page
 from client.screen.markdown import Line
 from client.screen.state import State
@@ -21,6 +22,8 @@ _RUNS = {
 
 def conversation(state: State, columns: int, height: int) -> list[Line]:
     """The lines that fit, the newest (or the anchored) at the bottom; a short thread stands at the top."""
+    if state.mode in MODES:
+        return chooser(state, columns, height)
     if state.helping:
         return _keys(columns)[:height]
     if state.thread is None or not state.messages:
@@ -55,7 +58,10 @@ def is_near_top(state: State, columns: int, height: int) -> bool:
 
 
 def _block(state: State, index: int, columns: int) -> tuple[Line, ...]:
-    return block(state.messages[index], columns, state.unfolded)
+    message = state.messages[index]
+    before = state.messages[index - 1] if index else None
+    is_new_day = state.is_whole if before is None else day(before) != day(message)
+    return block(message, columns, state.unfolded, is_new_day)
 
 
 def _position(state: State, columns: int) -> tuple[int, int]:
@@ -154,33 +160,37 @@ def notice(state: State, columns: int) -> list[Line]:
 
 
 def status(state: State, columns: int) -> Line:
-    """What is new below, what goes on, where things are stored; the most urgent first."""
+    """A rule, and on it what is new below, what goes on, where things are stored; the most urgent first."""
+    line: list[tuple[str, str]] = [("class:line", "─")]
+    left = columns - 1
+    for number, (style, text) in enumerate(_parts(state)):
+        text = fit(text, left - 4)
+        if len(text) < 2:
+            break
+        line += [("class:line", "── " if number else " "), (style, text), ("class:line", " ")]
+        left -= width(text) + (4 if number else 2)
+    return (*line, ("class:line", "─" * left))
+
+
+def _parts(state: State) -> list[tuple[str, str]]:
     parts: list[tuple[str, str]] = []
     if state.unseen:
-        parts.append(("class:new", f"↓ {state.unseen} new"))
+        parts.append(("class:new", f"↓ {state.unseen} new ({_key('newest')})"))
     elif state.anchor is not None:
         parts.append(("class:status", f"↓ more ({_key('newest')})"))
     if state.offline:
-        parts.append(("class:warning", "the node is away, coming back …"))
-    else:
-        if state.sending:
-            parts.append(("class:streaming", "sending …"))
-        if state.run is not None:
-            parts.append(("class:streaming", _RUNS.get(state.run, settled_line(state.run))))
-        sync = state.row.sync if state.row else state.sync
-        parts.append(("class:status", settled_line(sync) or "connecting …"))
-        elsewhere = len([thread for thread in state.running if thread != state.thread])
-        if elsewhere:
-            parts.append(("class:streaming", f"{elsewhere} running elsewhere"))
-    line: list[tuple[str, str]] = []
-    left = columns - 1
-    for style, text in parts:
-        if left < 5:
-            break
-        text = fit(text, left - 3)
-        line += [("class:status", " " if not line else " · "), (style, text)]
-        left -= width(text) + 3
-    return tuple(line)
+        return [*parts, ("class:warning", "the node is away, coming back …")]
+    if state.sending:
+        parts.append(("class:streaming", "sending …"))
+    if state.run is not None:
+        parts.append(("class:streaming", _RUNS.get(state.run, settled_line(state.run))))
+    parts.append(("class:status", settled_line(state.row.sync if state.row else state.sync) or "connecting …"))
+    elsewhere = len([thread for thread in state.running if thread != state.thread])
+    if elsewhere:
+        parts.append(("class:streaming", f"{elsewhere} running elsewhere"))
+    if state.asked_model:
+        parts.append(("class:status", f"asks {settled_line(state.asked_model)}"))
+    return parts
 
 
 def _wrapped(text: str, columns: int) -> list[Line]:

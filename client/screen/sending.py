@@ -42,7 +42,7 @@ class Sender:
         """Write a prompt. The answer is seen as events; here only what goes wrong with it is of interest."""
         steps: AsyncIterator[RunEvent] | None = None
         async with self._sent(thread, text) as request:
-            steps = self._node.ask(thread, text, request_id=request)
+            steps = self._node.ask(thread, text, model=self._get().model or None, request_id=request)
             self._look(await anext(steps))
         if steps is not None:
             with self._told():

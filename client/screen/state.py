@@ -23,6 +23,7 @@ class Row:
     updated_at: str
     messages: int
     sync: str
+    project: str = ""
     is_new: bool = False  # something came that was not looked at yet
 
 
@@ -46,7 +47,12 @@ class State:
     sync: str = ""
     notice: str = ""
     offline: bool = False
-    mode: str = ""  # what the composer is for: "" a message, "rename" the open thread's title
+    mode: str = ""  # what the composer is for: "" a message, "rename" a title, "find" a thread, "model" a model
+    query: str = ""  # what is written in a mode that chooses from a list
+    picked: int = 0  # which of those found Enter chooses
+    models: tuple[str, ...] = ()
+    default_model: str = ""
+    model: str = ""  # the one that was chosen here; "" asks the default
     sending: int = 0  # texts on their way to the node
     helping: bool = False  # the keys are shown in place of the conversation
     unfolded: bool = False  # tool calls and reasoning shown whole
@@ -55,6 +61,11 @@ class State:
     def chosen(self) -> str | None:
         """The thread that a person has in mind: the one asked for, or else the open one."""
         return self.opening or self.thread
+
+    @property
+    def asked_model(self) -> str:
+        """The model that the next prompt goes to."""
+        return self.model or self.default_model
 
     @property
     def row(self) -> Row | None:
@@ -74,11 +85,19 @@ def listed(state: State, threads: list[JSON], sync: str) -> State:
     """The threads there are, the latest first."""
     new = {row.id for row in state.rows if row.is_new}
     rows = tuple(
-        Row(t["id"], t["title"], t["updated_at"], t["messages"], t["sync"], is_new=t["id"] in new) for t in threads
+        Row(t["id"], t["title"], t["updated_at"], t["messages"], t["sync"], t["project"] or "", t["id"] in new)
+        for t in threads
     )
     title = next((row.title for row in rows if row.id == state.thread), state.title)
     notice = "" if state.offline else state.notice  # what was said while the node was away is over
     return replace(state, rows=rows, is_listed=True, sync=sync, title=title, notice=notice, offline=False)
+
+
+def offered(state: State, models: list[JSON]) -> State:
+    """The models that can be asked. One that was chosen and is gone is no longer chosen."""
+    ids = tuple(model["id"] for model in models)
+    default = next((model["id"] for model in models if model["default"]), "")
+    return replace(state, models=ids, default_model=default, model=state.model if state.model in ids else "")
 
 
 def opening(state: State, thread: str) -> State:

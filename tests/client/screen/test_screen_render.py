@@ -35,7 +35,15 @@ def test_only_what_is_visible_is_laid_out() -> None:
 
 
 def test_a_short_thread_stands_at_the_top() -> None:
-    assert seen(conversation(message("a", "alone")))[1] == "alone"
+    assert seen(conversation(message("a", "alone")))[3] == "alone"
+
+
+def test_each_day_is_named_once() -> None:
+    days = [message(str(n), "x", created_at=f"2026-01-0{1 + n // 2}T12:00:00.000Z") for n in range(4)]
+    assert [line for line in seen(conversation(*days), height=30) if "──" in line] == [
+        "── 2026-01-01 ──",
+        "── 2026-01-02 ──",
+    ]
 
 
 def test_scrolling_up_stays_put_while_new_messages_come() -> None:
@@ -66,7 +74,7 @@ def test_one_scrolls_line_by_line_and_back_to_following() -> None:
 def test_one_scrolls_neither_past_the_first_screenful_nor_past_the_newest() -> None:
     state = many(20)
     top = render.scrolled(state, 10_000, 80, 10)
-    assert seen(top)[1] == "message 0" and len(seen(top)) == 10
+    assert seen(top)[3] == "message 0" and len(seen(top)) == 10
     bottom = render.scrolled(top, -10_000, 80, 10)
     assert bottom.anchor is None and bottom.unseen == 0
     short = conversation(message("a", "one"))
@@ -112,10 +120,10 @@ def test_the_lines_around_it_fit_whatever_they_have_to_say(columns: int) -> None
 
 def test_the_status_says_in_words_what_goes_on_and_where_it_is_stored() -> None:
     def status(state: State) -> str:
-        return "".join(plain([render.status(state, 100)]))
+        return "".join(plain([render.status(state, 100)])).strip("─ ")
 
     state = conversation(answer("a"))
-    assert status(state) == " answering … · local-only"
+    assert status(state) == "answering … ── local-only"
     assert "away" in status(replace(state, offline=True)) and "local-only" not in status(replace(state, offline=True))
     assert "waiting for you" in status(replace(state, running={"t1": "waiting"}))
     assert "1 running elsewhere" in status(replace(state, running={"t2": "streaming"}))

@@ -30,7 +30,8 @@ def answer(identifier: str, text: str = "", **more: Any) -> dict[str, Any]:
 
 def row(identifier: str, title: str = "A thread", **more: Any) -> dict[str, Any]:
     """A thread of the list."""
-    return {"id": identifier, "title": title, "updated_at": WHEN, "messages": 1, "sync": "local-only", **more}
+    about = {"project": None, "updated_at": WHEN, "messages": 1, "sync": "local-only"}
+    return {"id": identifier, "title": title, **about, **more}
 
 
 def thread(identifier: str, *messages: dict[str, Any], cursor: int = 0, title: str = "First") -> dict[str, Any]:
