@@ -6,9 +6,10 @@ under the same request id, so that a text whose acknowledgement got lost does no
 
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from typing import TypeVar
 
 from client.api.node import Node, connect
 from client.api.results import RunEvent
@@ -19,6 +20,7 @@ from crdt.errors import DAEMON_NOT_RUNNING, OpenSeshError
 
 TITLE_COLUMNS = 60
 MAX_UNSENT = 100
+Got = TypeVar("Got")
 GiveBack = Callable[[str | None, str], None]  # the thread it was meant for, the text
 
 
@@ -40,38 +42,31 @@ class Sender:
 
     async def ask(self, thread: str, text: str) -> None:
         """Write a prompt. The answer is seen as events; here only what goes wrong with it is of interest."""
-        steps: AsyncIterator[RunEvent] | None = None
-        async with self._sent(thread, text) as request:
+
+        async def begin(request: str) -> AsyncIterator[RunEvent]:
             steps = self._node.ask(thread, text, model=self._get().model or None, request_id=request)
             self._look(await anext(steps))
+            return steps
+
+        steps = await self._deliver(thread, text, begin)
         if steps is not None:
             with self._told():
                 async for step in steps:
                     self._look(step)
 
-    def _look(self, step: RunEvent) -> None:
-        if step.type == "run.failed":
-            error = step.error or {}
-            said = f"{error.get('code', '')} {error.get('message', 'The run failed.')} {error.get('next') or ''}"
-            self._put(replace(self._get(), notice=said.strip()))
-
     async def say(self, thread: str, text: str) -> None:
         """Write a message to people."""
-        async with self._sent(thread, text) as request:
-            await self._node.say(thread, text, request_id=request)
+        await self._deliver(thread, text, lambda request: self._node.say(thread, text, request_id=request))
 
     async def begin(self, text: str, is_said: bool) -> None:
         """Begin a thread with its first message; its title is that message's first line."""
-        thread = None
-        async with self._sent(None, text) as request:
-            title = fit(settled_line(text.strip().partition("\n")[0]), TITLE_COLUMNS) or "untitled"
-            thread = (await self._node.create_thread(title, request_id=request)).id
-        if thread is None:
-            return
-        if self._get().chosen is None:
-            await self._feed.open(thread)
-        self._feed.refresh()
-        await (self.say if is_said else self.ask)(thread, text)
+        title = fit(settled_line(text.strip().partition("\n")[0]), TITLE_COLUMNS) or "untitled"
+        made = await self._deliver(None, text, lambda request: self._node.create_thread(title, request_id=request))
+        if made is not None:
+            if self._get().chosen is None:
+                await self._feed.open(made.id)
+            self._feed.refresh()
+            await (self.say if is_said else self.ask)(made.id, text)
 
     async def rename(self, thread: str, title: str) -> None:
         """Give a thread another title."""
@@ -83,9 +78,8 @@ class Sender:
         with self._told():
             await self._node.cancel(thread)
 
-    @contextlib.asynccontextmanager
-    async def _sent(self, thread: str | None, text: str) -> AsyncIterator[str]:
-        """Around the sending of a text; gives its request id. What fails is told, and the text given back."""
+    async def _deliver(self, thread: str | None, text: str, send: Callable[[str], Awaitable[Got]]) -> Got | None:
+        """What `send` gets for the text and its request id. None: what failed is told, and the text given back."""
         if len(self._requests) > MAX_UNSENT:
             self._requests.clear()
         request = self._requests.setdefault((thread, text), secrets.token_hex(16))
@@ -94,14 +88,22 @@ class Sender:
             if self._get().offline:
                 async with self._reach():
                     pass  # it starts the node, as each command does
-            yield request
+            got = await send(request)
         except OpenSeshError as error:
             self._give_back(thread, text)
             self._put(replace(self._get(), notice=words(error)))
+            return None
         else:
             self._requests.pop((thread, text), None)
+            return got
         finally:
             self._put(replace(self._get(), sending=self._get().sending - 1))
+
+    def _look(self, step: RunEvent) -> None:
+        if step.type == "run.failed":
+            error = step.error or {}
+            said = f"{error.get('code', '')} {error.get('message', 'The run failed.')} {error.get('next') or ''}"
+            self._put(replace(self._get(), notice=said.strip()))
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:

@@ -1,13 +1,14 @@
 """The screen from key to drawing, with a node in memory and a terminal that only draws."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from client.api.node import Node
 from client.screen.app import Screen
 from client.screen.commands import COMMANDS
-from crdt.errors import PERMISSION_DENIED
+from crdt.errors import DAEMON_NOT_RUNNING, PERMISSION_DENIED
 from tests.client.screen.live_node import LiveNode
 from tests.client.screen.seat import seated
 from tests.client.screen.test_screen_text import ATTACKS
@@ -190,6 +191,17 @@ async def test_a_text_that_is_refused_comes_back_with_the_reason_and_goes_again_
         await seat.shows("You said: let me in", until=lambda s: "only read" not in "".join(s.lines))
     first, second = (call.request_id for call in node.calls if call.operation == "run.ask")
     assert first is not None and first == second
+
+
+async def test_a_node_that_is_not_there_gives_the_text_back_and_says_what_to_do(client: Node, node: LiveNode) -> None:
+    node.begin("t1", "Parser", "hello")
+    async with seated(client) as seat:
+        await seat.shows("hello")
+        seat.screen._put(replace(seat.screen.state, offline=True))
+        node.errors["status"] = DAEMON_NOT_RUNNING(path="node.sock")
+        seat.type("let me in")
+        seat.press("Enter")
+        await seat.shows("E001", "› let me in")
 
 
 async def test_a_run_that_fails_says_why_and_what_to_do(client: Node, node: LiveNode) -> None:
