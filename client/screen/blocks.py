@@ -19,8 +19,13 @@ _UNFINISHED = {
 }
 
 
-@lru_cache(maxsize=4096)
 def block(message: Shown, columns: int, unfolded: bool = False, is_new_day: bool = False) -> tuple[Line, ...]:
+    """The lines of a message. Those of a growing one are kept apart: each of its many versions is soon the last."""
+    drawn = growing if message.state == "streaming" else finished
+    return drawn(message, columns, unfolded, is_new_day)
+
+
+def _drawn(message: Shown, columns: int, unfolded: bool, is_new_day: bool) -> tuple[Line, ...]:
     """A heading, the parts in order, a mark if it isn't finished, an empty line; above them the day, if it is new."""
     columns = min(columns, TEXT_COLUMNS)
     lines: list[Line] = [_heading(message, columns)]
@@ -35,6 +40,10 @@ def block(message: Shown, columns: int, unfolded: bool = False, is_new_day: bool
     if message.state in _UNFINISHED:
         lines.append(_UNFINISHED[message.state])
     return (*lines, ())
+
+
+finished = lru_cache(maxsize=4096)(_drawn)
+growing = lru_cache(maxsize=8)(_drawn)
 
 
 def day(message: Shown) -> str:

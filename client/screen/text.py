@@ -6,6 +6,7 @@ width terminals differ would shift everything to its right. Such sequences are s
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from prompt_toolkit.utils import get_cwidth
 
@@ -23,7 +24,9 @@ _FLAGS = {0x1F1E6 + number: ord("A") + number for number in range(26)}  # flag l
 
 def settled(text: object) -> str:
     """Text in several lines; tabs become spaces."""
-    return _certain(clean(text)).expandtabs(4)
+    harmless = clean(text)
+    lines = harmless.split("\n") if not harmless.isascii() else [harmless]
+    return "\n".join(map(_certain, lines)).expandtabs(4)
 
 
 def settled_line(text: object) -> str:
@@ -32,8 +35,11 @@ def settled_line(text: object) -> str:
 
 
 def _certain(text: str) -> str:
-    if text.isascii():
-        return text
+    return text if text.isascii() else _of_certain_width(text)
+
+
+@lru_cache(maxsize=8192)  # by lines: of a growing text only the last one changes
+def _of_certain_width(text: str) -> str:
     text = _JOINERS.sub("", _SELECTORS.sub("", text)).translate(_FLAGS)
     text = unicodedata.normalize("NFC", text)
     return text if text.isascii() else _few_marks(text)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from client.screen import render
+from client.screen.blocks import finished
 from client.screen.markdown import Line
 from client.screen.state import State, update
 from client.screen.text import width
@@ -29,9 +30,9 @@ def test_the_newest_stands_at_the_bottom_and_only_what_fits_is_drawn() -> None:
 
 
 def test_only_what_is_visible_is_laid_out() -> None:
-    laid_out = render.block.cache_info().misses
+    laid_out = finished.cache_info().misses
     seen(many(5000), columns=81)
-    assert render.block.cache_info().misses - laid_out < 12
+    assert finished.cache_info().misses - laid_out < 12
 
 
 def test_a_short_thread_stands_at_the_top() -> None:
