@@ -8,6 +8,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from prompt_toolkit.application import Application
@@ -23,6 +24,7 @@ from client.screen.commands import BY_SLASH
 from client.screen.feed import Feed
 from client.screen.keys import bindings
 from client.screen.layout import Places
+from client.screen.project import current
 from client.screen.sending import Sender
 from client.screen.state import State, blank, next_thread
 from client.screen.style import style
@@ -34,7 +36,13 @@ ESCAPE_S = 0.1  # how long after Esc a key still makes it an Alt
 class Screen:
     """One person's screen. `run` returns when they leave."""
 
-    def __init__(self, node: Node, input: Input | None = None, output: Output | None = None) -> None:
+    def __init__(
+        self,
+        node: Node,
+        project: Path | None = None,
+        input: Input | None = None,
+        output: Output | None = None,
+    ) -> None:
         self.state = State()
         self.composer = Buffer(multiline=True, on_text_changed=self._typed)
         self._drafts: dict[str | None, str] = {}
@@ -42,7 +50,7 @@ class Screen:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._places = Places(lambda: self.state, self.composer)
         self._feed = Feed(node, lambda: self.state, self._put)
-        self._sender = Sender(node, self._feed, lambda: self.state, self._put, self._give_back)
+        self._sender = Sender(node, self._feed, lambda: self.state, self._put, self._give_back, project)
         self.commands: dict[str, Callable[[], None]] = {
             "ask": lambda: self._send(is_said=False),
             "say": lambda: self._send(is_said=True),
@@ -252,6 +260,6 @@ def main() -> int:
 
     async def opened() -> int:
         async with connect() as node:
-            return await Screen(node).run()
+            return await Screen(node, current()).run()
 
     return asyncio.run(opened())

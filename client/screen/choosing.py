@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from client.screen.markdown import Line
+from client.screen.project import name_of
 from client.screen.state import State
 from client.screen.text import filled, fit, settled_line, width
 
@@ -66,7 +67,9 @@ def _row(item: Item, columns: int, is_picked: bool) -> Line:
 
 
 def _threads(state: State) -> list[Item]:
-    return [Item(row.id, settled_line(row.title) or "untitled", settled_line(row.project)) for row in state.rows]
+    return [
+        Item(row.id, settled_line(row.title) or "untitled", settled_line(name_of(row.project))) for row in state.rows
+    ]
 
 
 def _models(state: State) -> list[Item]:

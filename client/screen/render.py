@@ -6,6 +6,7 @@ from client.screen.blocks import block, day
 from client.screen.choosing import MODES, chooser
 from client.screen.commands import BY_NAME, page
 from client.screen.markdown import Line
+from client.screen.project import name_of
 from client.screen.state import State
 from client.screen.text import filled, fit, settled_line, width, wrap
 
@@ -144,11 +145,13 @@ def _keys(columns: int) -> list[Line]:
 
 
 def header(state: State, columns: int) -> Line:
-    """The thread's title, and which of how many it is."""
+    """The thread's title; its project, and in a narrow window which of how many it is."""
     title = settled_line(state.title) or "untitled" if state.thread else "New thread" if state.rows else "OpenSesh"
     at = next((number for number, row in enumerate(state.rows, 1) if row.id == state.thread), 0)
-    place = f" {at} of {len(state.rows)} " if at and columns < NARROW else " "
-    return (("class:header", filled(" " + title, columns - len(place)) + place),)
+    place = f" · {at} of {len(state.rows)}" if at and columns < NARROW else ""
+    project = fit(settled_line(name_of(state.row.project)), columns // 3) if state.row else ""
+    known = f" {project}{place}".replace("  · ", "  ") + " "
+    return (("class:header", filled(" " + title, columns - width(known)) + known),)
 
 
 def notice(state: State, columns: int) -> list[Line]:

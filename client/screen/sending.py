@@ -9,6 +9,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 
 from client.api.node import Node, connect
@@ -25,7 +26,9 @@ GiveBack = Callable[[str | None, str], None]  # the thread it was meant for, the
 
 
 class Sender:
-    """`get` and `put` are the screen's state; `reach` makes sure that a node is there."""
+    """`get` and `put` are the screen's state; `reach` makes sure that a node is there.
+
+    `project` is the root folder of that which a new thread belongs to."""
 
     def __init__(
         self,
@@ -34,10 +37,11 @@ class Sender:
         get: Callable[[], State],
         put: Callable[[State], None],
         give_back: GiveBack,
+        project: Path | None = None,
         reach: Callable[[], AbstractAsyncContextManager[Node]] = connect,
     ) -> None:
         self._node, self._feed, self._get, self._put = node, feed, get, put
-        self._give_back, self._reach = give_back, reach
+        self._give_back, self._project, self._reach = give_back, project, reach
         self._requests: dict[tuple[str | None, str], str] = {}
 
     async def ask(self, thread: str, text: str) -> None:
@@ -61,7 +65,9 @@ class Sender:
     async def begin(self, text: str, is_said: bool) -> None:
         """Begin a thread with its first message; its title is that message's first line."""
         title = fit(settled_line(text.strip().partition("\n")[0]), TITLE_COLUMNS) or "untitled"
-        made = await self._deliver(None, text, lambda request: self._node.create_thread(title, request_id=request))
+        made = await self._deliver(
+            None, text, lambda request: self._node.create_thread(title, self._project, request_id=request)
+        )
         if made is not None:
             if self._get().chosen is None:
                 await self._feed.open(made.id)

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from client.screen.markdown import Line
+from client.screen.project import name_of
 from client.screen.state import Row, State
 from client.screen.text import filled, fit, settled_line
 
@@ -29,8 +30,10 @@ def _visible(state: State, height: int) -> tuple[Row, ...]:
 def _row(state: State, row: Row, now: float) -> list[Line]:
     is_open = row.id == state.chosen
     mark, about = _mark(state, row)
-    count = f"{row.messages} message{'' if row.messages == 1 else 's'}"
-    known = " · ".join(filter(None, (about, count, age(row.updated_at, now))))
+    what = settled_line(name_of(row.project)) or f"{row.messages} message{'' if row.messages == 1 else 's'}"
+    when = age(row.updated_at, now)
+    left = fit(" · ".join(filter(None, (about, what))), COLUMNS - len(when) - 5)
+    known = " · ".join(filter(None, (left, when)))
     title = filled(f"{'▸' if is_open else mark} {settled_line(row.title) or 'untitled'}", COLUMNS)
     style = "class:row.open" if is_open else "class:row.new" if row.is_new else "class:row"
     return [((style, title),), (("class:dim", fit(f"  {known}", COLUMNS)),)]

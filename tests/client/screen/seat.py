@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import TextIO, cast
 
 import pyte
@@ -55,13 +56,13 @@ class Wire:
 class Seat:
     """One screen, opened. `press` and `type`, then look whether it `shows` what it should."""
 
-    def __init__(self, node: Node, pipe: PipeInput, columns: int, rows: int) -> None:
+    def __init__(self, node: Node, pipe: PipeInput, columns: int, rows: int, project: Path | None = None) -> None:
         self.size = Size(rows, columns)
         self.wire = Wire(columns, rows)
         self.running: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._pipe = pipe
         output = Vt100_Output(cast(TextIO, self.wire), lambda: self.size, term="xterm-256color")
-        self.screen = Screen(node, pipe, output)
+        self.screen = Screen(node, project, pipe, output)
 
     def press(self, *keys: str) -> None:
         """Keys by their names: `Ctrl-N`, `Alt-s`, `Enter`."""
@@ -111,10 +112,10 @@ class Seat:
 
 
 @contextlib.asynccontextmanager
-async def seated(node: Node, columns: int = 100, rows: int = 30) -> AsyncIterator[Seat]:
+async def seated(node: Node, columns: int = 100, rows: int = 30, project: Path | None = None) -> AsyncIterator[Seat]:
     """Open the screen, and leave it at the end if nobody did."""
     with create_pipe_input() as pipe:
-        seat = Seat(node, pipe, columns, rows)
+        seat = Seat(node, pipe, columns, rows, project)
         seat.running = asyncio.create_task(seat.screen.run())
         try:
             yield seat

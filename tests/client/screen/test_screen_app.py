@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,17 @@ async def test_the_first_text_begins_a_thread_with_its_first_line_as_title(clien
         seat.press("Enter")
         await seat.shows("▸ Fix the parser", "You said: Fix the parser", "it loses tabs", "Ask something")
     assert node.last("run.ask")["text"] == "Fix the parser\nit loses tabs"
+
+
+async def test_a_thread_belongs_to_the_project_that_the_screen_was_opened_in(
+    client: Node, node: LiveNode, tmp_path: Path
+) -> None:
+    async with seated(client, project=tmp_path) as seat:
+        await seat.shows("No threads yet.")
+        seat.type("hello")
+        seat.press("Enter")
+        await seat.shows("You said: hello")
+    assert node.last("thread.create")["project"] == str(tmp_path)
 
 
 async def test_a_message_written_elsewhere_and_a_stream_come_up_by_themselves(client: Node, node: LiveNode) -> None:

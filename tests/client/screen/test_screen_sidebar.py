@@ -23,6 +23,11 @@ def test_a_row_says_the_title_how_much_and_how_long_ago() -> None:
     assert drawn(State(rows=(ROW,), thread="t"))[1:] == ["▸ A thread".ljust(COLUMNS), "  3 messages · 2 min"]
 
 
+def test_a_thread_of_a_project_names_it_and_keeps_its_age_however_long_the_name_is() -> None:
+    lines = drawn(State(rows=(replace(ROW, project="/home/ana/parser"), replace(ROW, project="/x/" + "日本語" * 20))))
+    assert lines[2] == "  parser · 2 min" and lines[4].endswith("… · 2 min") and width(lines[4]) <= COLUMNS
+
+
 def test_the_open_thread_is_seen_however_many_there_are() -> None:
     rows = tuple(replace(ROW, id=str(n), title=f"thread {n}") for n in range(500))
     for number in (0, 250, 499):
