@@ -4,8 +4,9 @@ import json
 from functools import lru_cache
 
 from client.cli.text import local_time
-from client.screen.markdown import Line, lines_of
+from client.screen.markdown import lines_of
 from client.screen.message import Piece, Shown
+from client.screen.styled import Line
 from client.screen.text import fit, settled, settled_line, width, wrap
 
 TEXT_COLUMNS = 100

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import NamedTuple
 
-from client.screen.markdown import Line
 from client.screen.project import name_of
 from client.screen.state import State
+from client.screen.styled import Line
 from client.screen.text import filled, fit, settled_line, width
 
 MODES = {"find": "thread› ", "model": "model› "}

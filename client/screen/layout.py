@@ -26,8 +26,8 @@ from client.cli.text import clean
 from client.screen import render, sidebar
 from client.screen.choosing import MODES
 from client.screen.commands import help_line
-from client.screen.markdown import Line
 from client.screen.state import State
+from client.screen.styled import Line
 
 MAX_COMPOSER = 10
 _PROMPTS = {"": "› ", "rename": "title› ", **MODES}

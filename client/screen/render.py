@@ -5,9 +5,9 @@ from dataclasses import replace
 from client.screen.blocks import block, day
 from client.screen.choosing import MODES, chooser
 from client.screen.commands import BY_NAME, page
-from client.screen.markdown import Line
 from client.screen.project import name_of
 from client.screen.state import State
+from client.screen.styled import Line
 from client.screen.text import filled, fit, settled_line, width, wrap
 
 NARROW = 80  # columns below which there is only the conversation

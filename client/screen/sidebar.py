@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from client.screen.markdown import Line
 from client.screen.project import name_of
 from client.screen.state import Row, State
-from client.screen.text import filled, fit, settled_line
+from client.screen.styled import Line
+from client.screen.text import filled, fit, settled_line, width
 
 COLUMNS = 28
 ROW_LINES = 2
@@ -32,7 +32,11 @@ def _row(state: State, row: Row, now: float) -> list[Line]:
     mark, about = _mark(state, row)
     what = settled_line(name_of(row.project)) or f"{row.messages} message{'' if row.messages == 1 else 's'}"
     when = age(row.updated_at, now)
-    left = fit(" · ".join(filter(None, (about, what))), COLUMNS - len(when) - 5)
+    left = " · ".join(filter(None, (about, what)))
+    space = COLUMNS - len(when) - 5
+    if about and width(left) > space:
+        left = about
+    left = fit(left, space)
     known = " · ".join(filter(None, (left, when)))
     title = filled(f"{'▸' if is_open else mark} {settled_line(row.title) or 'untitled'}", COLUMNS)
     style = "class:row.open" if is_open else "class:row.new" if row.is_new else "class:row"

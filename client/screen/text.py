@@ -88,24 +88,30 @@ def filled(text: str, columns: int) -> str:
 
 def wrap(line: str, columns: int) -> list[str]:
     """One settled line in pieces that fit, broken at a space where a late one is; at least a character each."""
+    return [line[start:end] for start, end in breaks(line, columns)]
+
+
+def breaks(line: str, columns: int, at_spaces: bool = True) -> list[tuple[int, int]]:
+    """Where the pieces of `wrap` begin and end; a space at which a line is broken belongs to none."""
     if width(line) <= columns:
-        return [line]
-    pieces: list[str] = []
+        return [(0, len(line))]
+    found: list[tuple[int, int]] = []
     start, taken, space = 0, 0, -1
     for index, character in enumerate(line):
         cells = get_cwidth(character)
         if taken + cells > columns and index > start:
-            if character == " ":
-                pieces.append(line[start:index].rstrip())
-                start, taken, space = index + 1, 0, -1
+            cut = index if character == " " else space
+            if not at_spaces or cut - start <= columns // 3:
+                cut = index
+            is_space = at_spaces and line[cut] == " "
+            found.append((start, start + len(line[start:cut].rstrip()) if is_space else cut))
+            start, space = cut + is_space, -1
+            taken = width(line[start:index])
+            if start > index:
                 continue
-            cut = space if space - start > columns // 3 else index
-            pieces.append(line[start:cut].rstrip() if cut == space else line[start:cut])
-            start = cut + 1 if cut == space else cut
-            taken, space = width(line[start:index]), -1
         if character == " ":
             space = index
         taken += cells
     if start < len(line):
-        pieces.append(line[start:])
-    return pieces
+        found.append((start, len(line)))
+    return found

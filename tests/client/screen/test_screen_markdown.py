@@ -1,5 +1,7 @@
 """A little Markdown: what a person sees of it, and that what is not understood stays as it was written."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,9 +26,14 @@ def styles(text: str) -> list[tuple[str, str]]:
         ("12. twelve", ["12. twelve"]),
         ("> said", ["▌ said"]),
         ("---", ["─" * 40]),
-        ("```python\nx = 1\n```", ["  python", "  x = 1"]),
+        ("```python\nx = 1\n```", ["  [python]", "  x = 1"]),
         ("````\n```\n````", ["  ```"]),
         ("#hashtag -no 3.14", ["#hashtag -no 3.14"]),
+        ("### C #", ["C"]),
+        ("# C#", ["C#"]),
+        ("|a|b\\|c|\n|-|:-:|\n|one|2|", ["a   │ b|c", "────┼────", "one │ 2"]),
+        ("a | b\nno table", ["a | b", "no table"]),
+        ("|" + "x" * 50 + "|\n|-|", ["|" + "x" * 39, "x" * 11 + "|", "|-|"]),
         ("", []),
     ],
 )
@@ -47,6 +54,30 @@ def test_the_further_lines_of_an_item_stand_under_its_text() -> None:
     assert drawn("- one two three four", 10) == ["• one two", "  three", "  four"]
 
 
-@given(st.text(alphabet="a *`#->1.\n日~_", max_size=120), st.integers(4, 40))
+def test_emphasis_goes_on_over_the_end_of_a_line() -> None:
+    assert lines_of("one **two three** four", 8) == [
+        (("", "one "), ("class:bold", "two")),
+        (("class:bold", "three"),),
+        (("", "four"),),
+    ]
+    assert styles("*so* it is 2 * 3 * 4") == [("class:italic", "so"), ("", " it is 2 * 3 * 4")]
+
+
+HOSTILE = ("#  ", "``` a", "|-", "| : ", "*a ", "** ", "\\'", "'", '"\\', "/*", "- ", "> ", "`` ", "_ _", "<", "\t")
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+@pytest.mark.parametrize("begin", ["", "# ", "|a|\n|", "```python\n", "```js\n"])
+def test_no_text_makes_the_screen_wait(piece: str, begin: str) -> None:
+    def cost(size: int) -> float:
+        before = time.process_time()
+        lines_of(begin + piece * (size // len(piece)) + "`x", 80)
+        return time.process_time() - before
+
+    # Ten times the text would take a hundred times as long if a pattern went over it again and again.
+    assert cost(100_000) < max(0.25, 30 * cost(10_000))
+
+
+@given(st.text(alphabet="a *`#->1.|\n日~_", max_size=120), st.integers(4, 40))
 def test_every_line_fits(text: str, columns: int) -> None:
     assert all(width(line) <= columns for line in drawn(text, columns))

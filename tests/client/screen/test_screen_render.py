@@ -6,8 +6,8 @@ import pytest
 
 from client.screen import render
 from client.screen.blocks import finished
-from client.screen.markdown import Line
 from client.screen.state import State, update
+from client.screen.styled import Line
 from client.screen.text import width
 from tests.client.screen.told import answer, conversation, event, message
 
