@@ -33,6 +33,7 @@ class Feed:
         self._node, self._get, self._put = node, get, put
         self._due = asyncio.Event()
         self._loading_earlier = False
+        self._said = ""
 
     def refresh(self) -> None:
         """Ask for the list soon."""
@@ -48,6 +49,7 @@ class Feed:
             except OpenSeshError as error:
                 self._failed(error)
             else:
+                self._worked()
                 self._put(offered(listed(self._get(), rows, sync), models))
             await asyncio.sleep(SOON_S)
             with contextlib.suppress(TimeoutError):
@@ -124,7 +126,17 @@ class Feed:
     def _failed(self, error: OpenSeshError, always: bool = False) -> None:
         away = error.kind in (DAEMON_NOT_RUNNING, TIMEOUT)
         state = replace(self._get(), offline=away or self._get().offline)
-        self._put(replace(state, notice=words(error)) if always or not away else state)
+        if always or not away:
+            state = replace(state, notice=words(error))
+        if not always:
+            self._said = state.notice  # of what is tried again by itself; the rest a person reads and closes
+        self._put(state)
+
+    def _worked(self) -> None:
+        """What failed is over: take back what was said of it, unless something else was said since."""
+        said, self._said = self._said, ""
+        if said and self._get().notice == said:
+            self._put(replace(self._get(), notice=""))
 
 
 async def _patiently(answer: Awaitable[Any]) -> Any:

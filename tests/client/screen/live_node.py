@@ -1,9 +1,10 @@
 """A node in memory that keeps threads and tells what happens, for a screen to be opened on."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from crdt.errors import CURSOR_UNKNOWN
 from node.api.requests import Context
 from node.api.server import Handler
 from tests.client.handlers import FakeNode
@@ -20,6 +21,8 @@ class LiveNode(FakeNode):
         self.log: list[dict[str, Any]] = []
         self.opened: dict[str, asyncio.Event] = {}  # a thread named here is answered once its event is set
         self.failure: dict[str, Any] | None = None  # how a run ends that does not complete
+        self.forgotten = 0  # events up to this cursor can't be told any more
+        self.before_watch: Callable[[], None] = lambda: None
         self._happened = asyncio.Condition()
         self.answers |= {
             "thread.list": lambda p: {"threads": [self._row(name) for name in reversed(self.threads)][: p.limit]},
@@ -92,6 +95,9 @@ class LiveNode(FakeNode):
 
     async def _watch(self, p: Any, context: Context) -> AsyncIterator[dict[str, Any]]:
         self._note("events.watch", p, context)
+        self.before_watch()
+        if p.since is not None and p.since < self.forgotten:
+            raise CURSOR_UNKNOWN()
         cursor = len(self.log) if p.since is None else p.since
         yield {"type": "ready", "cursor": cursor, "thread": None}
         while True:

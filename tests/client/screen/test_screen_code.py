@@ -1,10 +1,12 @@
 """Code in colours: what is told apart, and that no character is lost."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.screen.code import coloured
+from client.screen.code import MOST, coloured
 
 
 def words(code: str, language: str, kind: str) -> list[str]:
@@ -36,3 +38,11 @@ def test_what_is_told_apart(language: str, code: str, kind: str, found: list[str
 @given(st.text(alphabet="ab'\"`#/*\\ \n1-+"), st.sampled_from(["python", "js", "sql", "diff", "", "nonsense"]))
 def test_every_character_stays_where_it_is(code: str, language: str) -> None:
     assert ["".join(text for _, text in line) for line in coloured(code, language)] == code.split("\n")
+
+
+@pytest.mark.parametrize("piece", ["'", "\\'", '"\\', "/*", "`", "'''", "#", "-- ", "1.", "a_"])
+@pytest.mark.parametrize("language", ["python", "js", "sql"])
+def test_no_code_makes_the_screen_wait(piece: str, language: str) -> None:
+    before = time.process_time()
+    coloured(piece * (MOST // len(piece)) + "'", language)
+    assert time.process_time() - before < 0.5
