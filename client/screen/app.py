@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from prompt_toolkit.application import Application
-from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.document import Document
 from prompt_toolkit.input import Input
 from prompt_toolkit.output import Output
 
 from client.api.node import Node, connect
 from client.screen import render
 from client.screen.choosing import MODES, moved, picked, queried
+from client.screen.clipboard import osc_52
 from client.screen.commands import BY_SLASH
+from client.screen.composer import Composer
 from client.screen.feed import Feed
 from client.screen.keys import bindings
 from client.screen.layout import Places
@@ -44,17 +44,16 @@ class Screen:
         output: Output | None = None,
     ) -> None:
         self.state = State()
-        self.composer = Buffer(multiline=True, on_text_changed=self._typed)
-        self._drafts: dict[str | None, str] = {}
+        self.composer = Composer(self._typed)
         self._warned = ""  # the command that leaves at once if it comes again
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._places = Places(lambda: self.state, self.composer)
+        self._places = Places(lambda: self.state, self.composer.buffer)
         self._feed = Feed(node, lambda: self.state, self._put)
         self._sender = Sender(node, self._feed, lambda: self.state, self._put, self._give_back, project)
         self.commands: dict[str, Callable[[], None]] = {
             "ask": lambda: self._send(is_said=False),
             "say": lambda: self._send(is_said=True),
-            "newline": lambda: self.composer.insert_text("\n"),
+            "newline": lambda: self.composer.buffer.insert_text("\n"),
             "escape": self._escape,
             "new": lambda: self._put(blank(self.state)),
             "next": lambda: self._step(1),
@@ -69,6 +68,10 @@ class Screen:
             "oldest": lambda: self._later(self._oldest()),
             "newest": lambda: self._put(replace(self.state, anchor=None, line=0, unseen=0)),
             "fold": lambda: self._put(replace(self.state, unfolded=not self.state.unfolded)),
+            "older": lambda: self._recall(1),
+            "newer": lambda: self._recall(-1),
+            "copy": self._copy,
+            "sidebar": lambda: self._put(replace(self.state, alone=not self.state.alone)),
             "interrupt": self._interrupt,
             "suspend": lambda: self.app.suspend_to_background(),
             "keys": lambda: self._put(replace(self.state, helping=not self.state.helping)),
@@ -76,7 +79,7 @@ class Screen:
         }
         self.app: Application[int] = Application(
             layout=self._places.layout,
-            key_bindings=bindings(self.do, self.composer),
+            key_bindings=bindings(self.do, self.composer.buffer),
             style=style(),
             full_screen=True,
             mouse_support=False,  # so that the terminal's own selection works; its wheel comes as arrow keys
@@ -106,6 +109,8 @@ class Screen:
     def do(self, name: str) -> None:
         """Do what a key or a word after a slash stands for."""
         warned, self._warned = self._warned, ""
+        if self.state.told:
+            self._put(replace(self.state, told=""))
         if warned == name:
             self._leave()
         else:
@@ -118,26 +123,15 @@ class Screen:
         before, self.state = self.state, state
         if not before.is_listed and state.rows and state.chosen is None and not self.composer.text:
             self._later(self._feed.open(state.rows[0].id))
-        if _use(before) != _use(state):
-            if not before.mode:
-                self._drafts[before.chosen] = self.composer.text
-            written = {"": self._drafts.get(state.chosen, ""), "rename": state.title}
-            self.composer.reset(Document(written.get(state.mode, "")))
-            if not state.mode:
-                self._drafts.pop(state.chosen, None)
+        self.composer.turn(before, state)
         self.app.invalidate()
 
-    def _typed(self, composer: Buffer) -> None:
+    def _typed(self, text: str) -> None:
         if self.state.mode in MODES:
-            self._put(queried(self.state, composer.text))
+            self._put(queried(self.state, text))
 
     def _give_back(self, thread: str | None, text: str) -> None:
-        """Put a text that could not be sent back to where it was written."""
-        if thread == self.state.chosen and not self.state.mode:
-            if not self.composer.text:
-                self.composer.reset(Document(text))
-        else:
-            self._drafts[thread] = self._drafts.get(thread) or text
+        self.composer.give_back(self.state, thread, text)
 
     def _later(self, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -154,12 +148,10 @@ class Screen:
 
     def _send(self, is_said: bool) -> None:
         """Send what is written: as a prompt, to people only, as the first words of a thread, or as a title."""
-        if not is_said and not self.state.mode and self.composer.document.current_line_before_cursor.endswith("\\"):
-            self.composer.delete_before_cursor()
-            self.composer.insert_text("\n")
-            return
         if self.state.mode:
             self._finish()
+            return
+        if not is_said and self.composer.continue_line():
             return
         text, thread = self.composer.text, self.state.chosen
         first, _, rest = text.strip().partition(" ")
@@ -167,14 +159,14 @@ class Screen:
         if command == "say":
             is_said, text = True, rest
         elif command is not None:
-            self.composer.reset()
+            self.composer.clear()
             self.do(command)
             if rest and self.state.mode:
-                self.composer.text = rest
+                self.composer.put(rest)
             return
         if not text.strip():
             return
-        self.composer.reset()
+        self.composer.clear()
         self._put(replace(self.state, anchor=None, line=0, unseen=0, helping=False))
         if thread is None:
             self._later(self._sender.begin(text, is_said))
@@ -201,7 +193,10 @@ class Screen:
         self._put(replace(self.state, mode="" if self.state.mode == mode else mode, query="", picked=0, helping=False))
 
     def _line(self, down: int) -> None:
-        self._put(moved(self.state, down)) if self.state.mode in MODES else self._scroll(-down)
+        if self.state.mode in MODES:
+            self._put(moved(self.state, down))
+        else:
+            self._scroll(-down)
 
     def _scroll(self, lines: int) -> None:
         pane = self._places.conversation
@@ -217,6 +212,22 @@ class Screen:
             self._put(replace(self.state, anchor=self.state.messages[0].id, line=1))
             self._scroll(1)
 
+    def _recall(self, older: int) -> None:
+        if not self.state.mode:
+            self.composer.recall(self.state.prompts, older)
+
+    def _copy(self) -> None:
+        newest = next((m for m in reversed(self.state.messages) if m.role == "assistant" and m.text), None)
+        if newest is None:
+            told = "There is no answer to copy yet."
+        elif (sequence := osc_52(newest.text)) is None:
+            told = "This answer is too long for the clipboard. Get it with: opensesh export"
+        else:
+            self.app.output.write_raw(sequence)
+            self.app.output.flush()
+            told = "The newest answer was given to the terminal's clipboard."
+        self._put(replace(self.state, told=told))
+
     def _escape(self) -> None:
         """Leave what is open above; else stop the answer; else back to the newest."""
         if self.state.helping or self.state.mode:
@@ -231,7 +242,7 @@ class Screen:
         if self.state.helping or self.state.mode:
             self._escape()
         elif self.composer.text:
-            self.composer.text = ""  # Ctrl-_ brings it back
+            self.composer.put("")  # Ctrl-_ brings it back
         elif self.state.run is not None:
             self._warned = "interrupt"
             self._escape()
@@ -239,7 +250,7 @@ class Screen:
             self._leave()
 
     def _quit(self) -> None:
-        if self.composer.text.strip() or any(map(str.strip, self._drafts.values())):
+        if self.composer.has_unsent:
             self._warned = "quit"
             self._put(replace(self.state, notice="What you wrote is not sent yet. Ctrl-Q again drops it and quits."))
         else:
@@ -248,11 +259,6 @@ class Screen:
     def _leave(self) -> None:
         if self.app.is_running and not self.app.is_done:
             self.app.exit(result=0)
-
-
-def _use(state: State) -> tuple[str, str | None]:
-    """What the composer is used for: each use has a text of its own."""
-    return state.mode, None if state.mode else state.chosen
 
 
 def main() -> int:

@@ -69,7 +69,7 @@ class Places:
         self._state = state
         self.conversation = Pane(lambda columns, height: render.conversation(state(), columns, height))
         side = Pane(lambda _, height: sidebar.sidebar(state(), height, time.time()))
-        is_wide = Condition(lambda: _size().columns >= render.NARROW)
+        is_wide = Condition(lambda: _size().columns >= render.NARROW and not state().alone)
         talk = VSplit([Window(width=1), Window(self.conversation), Window(width=1)])
         divided = VSplit([Window(side, width=sidebar.COLUMNS), Window(width=1, char="│", style="class:line")])
         field = self._composer(composer)
@@ -108,7 +108,7 @@ class Places:
             return Dimension.exact(len(render.notice(self._state(), _size().columns)))
 
         window = Window(Pane(lambda columns, _: render.notice(self._state(), columns)), height=height)
-        return ConditionalContainer(window, Condition(lambda: bool(self._state().notice)))
+        return ConditionalContainer(window, Condition(lambda: bool(self._state().notice or self._state().told)))
 
     def _help(self, columns: int) -> Line:
         state = self._state()

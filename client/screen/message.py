@@ -31,6 +31,11 @@ class Shown:
     model: str = ""
     pieces: tuple[Piece, ...] = ()
 
+    @property
+    def text(self) -> str:
+        """What it says, without reasoning and tools."""
+        return "\n\n".join(piece.text for piece in self.pieces if piece.kind == "text")
+
 
 def shown(message: JSON) -> Shown:
     """A message of the API."""

@@ -148,18 +148,19 @@ def header(state: State, columns: int) -> Line:
     """The thread's title; its project, and in a narrow window which of how many it is."""
     title = settled_line(state.title) or "untitled" if state.thread else "New thread" if state.rows else "OpenSesh"
     at = next((number for number, row in enumerate(state.rows, 1) if row.id == state.thread), 0)
-    place = f" · {at} of {len(state.rows)}" if at and columns < NARROW else ""
+    place = f" · {at} of {len(state.rows)}" if at and (columns < NARROW or state.alone) else ""
     project = fit(settled_line(name_of(state.row.project)), columns // 3) if state.row else ""
     known = f" {project}{place}".replace("  · ", "  ") + " "
     return (("class:header", filled(" " + title, columns - width(known)) + known),)
 
 
 def notice(state: State, columns: int) -> list[Line]:
-    """What went wrong, and what to do about it, in a few lines."""
-    if not state.notice:
+    """What went wrong, and what to do about it, in a few lines; or what a command has done."""
+    text, style = ("! " + state.notice, "class:warning") if state.notice else (state.told, "class:status")
+    if not text:
         return []
-    pieces = wrap("! " + settled_line(state.notice), max(4, columns - 2))
-    return [(("class:warning", " " + piece),) for piece in pieces[:NOTICE_LINES]]
+    pieces = wrap(settled_line(text), max(4, columns - 2))
+    return [((style, " " + piece),) for piece in pieces[:NOTICE_LINES]]
 
 
 def status(state: State, columns: int) -> Line:

@@ -46,6 +46,7 @@ class State:
     running: Mapping[str, str] = field(default_factory=dict)  # thread → state of the run in it
     sync: str = ""
     notice: str = ""
+    told: str = ""  # what a command has done; gone with the next one
     offline: bool = False
     mode: str = ""  # what the composer is for: "" a message, "rename" a title, "find" a thread, "model" a model
     query: str = ""  # what is written in a mode that chooses from a list
@@ -55,6 +56,7 @@ class State:
     model: str = ""  # the one that was chosen here; "" asks the default
     sending: int = 0  # texts on their way to the node
     helping: bool = False  # the keys are shown in place of the conversation
+    alone: bool = False  # the conversation without the sidebar, however wide the window is
     unfolded: bool = False  # tool calls and reasoning shown whole
 
     @property
@@ -66,6 +68,11 @@ class State:
     def asked_model(self) -> str:
         """The model that the next prompt goes to."""
         return self.model or self.default_model
+
+    @property
+    def prompts(self) -> list[str]:
+        """What people wrote in the open thread, the newest first."""
+        return [message.text for message in reversed(self.messages) if message.role == "user" and message.text]
 
     @property
     def row(self) -> Row | None:

@@ -1,6 +1,8 @@
 """The screen from key to drawing, with a node in memory and a terminal that only draws."""
 
 import asyncio
+import base64
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -175,6 +177,48 @@ async def test_the_model_that_is_chosen_is_the_one_that_is_asked(client: Node, n
         seat.press("Enter")
         await seat.shows("You said: well?")
     assert node.last("run.ask")["model"] == "l/qwen"
+
+
+async def test_the_newest_answer_is_given_to_the_clipboard_without_what_would_end_a_paste(
+    client: Node, node: LiveNode
+) -> None:
+    node.begin("t1", "Parser", "hello")
+    async with seated(client) as seat:
+        await seat.shows("hello")
+        seat.press("Ctrl-Y")
+        await seat.shows("no answer to copy yet")
+        node.add("t1", "ls\n\x1b[201~rm -rf x", role="assistant")
+        node.add("t1", "thanks")
+        await seat.shows("thanks")
+        seat.press("Ctrl-Y")
+        await seat.shows("given to the terminal's clipboard")
+        (copied,) = re.findall("\x1b]52;c;([^\x07]*)\x07", seat.wire.raw)
+        assert base64.b64decode(copied).decode() == "ls\n␛[201~rm -rf x"
+        seat.press("Esc")
+        await seat.shows("thanks", until=lambda s: "clipboard" not in "".join(s.lines))
+
+
+async def test_the_sidebar_can_be_put_away_to_select_text(client: Node, node: LiveNode) -> None:
+    node.begin("t1", "Parser", "hello")
+    async with seated(client) as seat:
+        await seat.shows("▸ Parser", "hello")
+        seat.press("Ctrl-B")
+        await seat.shows("1 of 1", until=lambda s: s.lines[3].startswith(" laptop ·"))
+        seat.press("Ctrl-B")
+        await seat.shows("▸ Parser")
+
+
+async def test_earlier_prompts_come_back_and_so_does_what_was_being_written(client: Node, node: LiveNode) -> None:
+    node.begin("t1", "Parser", "first", "second")
+    async with seated(client) as seat:
+        await seat.shows("second")
+        seat.type("draft")
+        seat.press("Ctrl-P")
+        await seat.shows("› second")
+        seat.press("Ctrl-P", "Ctrl-P")
+        await seat.shows("› first")
+        seat.press("Alt-n", "Alt-n")
+        await seat.shows("› draft")
 
 
 async def test_a_rename_begins_with_the_title_there_is(client: Node, node: LiveNode) -> None:

@@ -52,6 +52,12 @@ def test_a_tool_call_is_one_line_with_what_it_is_about_and_how_it_ended() -> Non
     assert drawn(tool(input="not json"))[1] == "▸ Bash  not json · done"
 
 
+def test_text_and_tools_stand_apart_and_tools_together() -> None:
+    call = tool().pieces[0]
+    message = replace(ANSWER, pieces=(Piece("text", "first"), call, call, Piece("text", "then")))
+    assert drawn(message)[1:-1] == ["first", "", "▸ Bash  ls -l · done", "▸ Bash  ls -l · done", "", "then"]
+
+
 def test_an_unfolded_tool_call_shows_its_result_up_to_a_limit() -> None:
     assert drawn(tool(), unfolded=True)[-3:-1] == ["  one", "  two"]
     long = drawn(tool(result="\n".join(map(str, range(5000)))), unfolded=True)
