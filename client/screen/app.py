@@ -93,6 +93,7 @@ class Screen:
         """Draw until the person leaves; the exit code."""
         self._later(self._feed.keep_list())
         self._later(self._feed.watch())
+        self._later(self._tick())
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._leave)
@@ -132,6 +133,13 @@ class Screen:
 
     def _give_back(self, thread: str | None, text: str) -> None:
         self.composer.give_back(self.state, thread, text)
+
+    async def _tick(self) -> None:
+        """Let the seconds be seen while something runs."""
+        while True:
+            await asyncio.sleep(1)
+            if self.state.run is not None:
+                self.app.invalidate()
 
     def _later(self, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -15,38 +15,39 @@ class Command(NamedTuple):
     keys: tuple[tuple[str, ...], ...]
     shown: str
     help: str  # in two or three words, for the line at the bottom
-    about: str  # for the page of all keys
+    about: str  # for the page of all keys; "" if the one before speaks for it
     when: str = ""  # name of a condition in `keys.py` under which the keys are this command's
     slash: tuple[str, ...] = ()  # words that do the same when sent
 
 
+# In the order of need: a low window cuts the page of all keys off at its end.
 COMMANDS = (
     Command("ask", (("enter",),), "Enter", "ask", "ask the model; it answers below"),
-    Command("say", (("escape", "s"),), "Alt-S", "only say", "only say it, to people: no model answers", slash=("say",)),
     Command("newline", (("escape", "enter"), ("c-j",)), "Alt-Enter", "new line", "a new line (or Ctrl-J, or \\ Enter)"),
+    Command("say", (("escape", "s"),), "Alt-S", "only say", "only say it, to people: no model answers", slash=("say",)),
     Command("escape", (("escape",),), "Esc", "stop", "stop the answer; else back to the newest message"),
+    Command("quit", (("c-q",),), "Ctrl-Q", "quit", "quit; what runs goes on", slash=("quit", "exit")),
+    Command("quit", (("c-d",),), "Ctrl-D", "", "", "is_empty"),
     Command("new", (("c-n",),), "Ctrl-N", "new thread", "begin a thread with what you write next", slash=("new",)),
-    Command("next", (("c-down",), ("c-t",)), "Ctrl-T", "next thread", "the next thread"),
-    Command("previous", (("c-up",), ("escape", "t")), "Alt-T", "previous thread", "the previous thread"),
     Command("find", (("c-k",),), "Ctrl-K", "find thread", "choose a thread by a part of its title", slash=("threads",)),
-    Command("model", (("escape", "m"),), "Alt-M", "model", "choose the model that is asked", slash=("model",)),
-    Command("rename", (("c-r",),), "Ctrl-R", "rename", "give the thread another title", slash=("rename",)),
-    Command("page_up", (("pageup",),), "PgUp", "scroll", "a page up"),
-    Command("page_down", (("pagedown",),), "PgDn", "scroll back", "a page down"),
-    Command("line_up", (("up",),), "↑", "a line up", "a line up, from the composer's first line", "at_first_line"),
-    Command("line_down", (("down",),), "↓", "a line down", "a line down, from its last line", "at_last_line"),
-    Command("oldest", (("c-home",), ("escape", "<")), "Alt-<", "to the beginning", "the thread's beginning"),
-    Command("newest", (("c-end",), ("escape", ">")), "Alt->", "to the newest", "the newest message"),
+    Command("next", (("c-down",), ("c-t",)), "Ctrl-T", "next thread", "the next thread, the previous one"),
+    Command("previous", (("c-up",), ("escape", "t")), "Alt-T", "previous thread", ""),
+    Command("page_up", (("pageup",),), "PgUp", "scroll", "scroll by pages"),
+    Command("page_down", (("pagedown",),), "PgDn", "scroll back", ""),
+    Command("line_up", (("up",),), "↑", "a line up", "scroll by lines, from the composer's edges", "at_first_line"),
+    Command("line_down", (("down",),), "↓", "a line down", "", "at_last_line"),
+    Command("oldest", (("c-home",), ("escape", "<")), "Alt-<", "to the beginning", "to the beginning, to the newest"),
+    Command("newest", (("c-end",), ("escape", ">")), "Alt->", "to the newest", ""),
     Command("fold", (("c-o",),), "Ctrl-O", "unfold", "show tool calls and reasoning whole, or folded again"),
-    Command("older", (("c-p",), ("escape", "p")), "Ctrl-P", "", "write an earlier prompt again"),
-    Command("newer", (("escape", "n"),), "Alt-N", "", "go back to a later one"),
+    Command("model", (("escape", "m"),), "Alt-M", "model", "choose the model that is asked", slash=("model",)),
+    Command("older", (("c-p",), ("escape", "p")), "Ctrl-P", "", "write an earlier prompt again, a later one"),
+    Command("newer", (("escape", "n"),), "Alt-N", "", ""),
     Command("copy", (("c-y",),), "Ctrl-Y", "copy", "copy the newest answer to the clipboard", slash=("copy",)),
+    Command("rename", (("c-r",),), "Ctrl-R", "rename", "give the thread another title", slash=("rename",)),
     Command("sidebar", (("c-b",),), "Ctrl-B", "", "hide or show the threads, to select text with the mouse"),
     Command("interrupt", (("c-c",), ("<sigint>",)), "Ctrl-C", "", "clear what is written; else stop; else quit"),
     Command("suspend", (("c-z",),), "Ctrl-Z", "", "back to the shell; `fg` returns here"),
     Command("keys", (("f1",),), "F1", "keys", "this page", slash=("help", "keys")),
-    Command("quit", (("c-q",),), "Ctrl-Q", "quit", "quit; what runs goes on", slash=("quit", "exit")),
-    Command("quit", (("c-d",),), "Ctrl-D", "", "quit, when nothing is written", "is_empty"),
 )
 BY_NAME = {command.name: command for command in reversed(COMMANDS)}
 BY_SLASH = {f"/{word}": command.name for command in COMMANDS for word in command.slash}
@@ -75,9 +76,16 @@ def help_line(columns: int, mode: str = "", is_running: bool = False) -> str:
 
 
 def page() -> list[tuple[str, str]]:
-    """Every key and what it does."""
-    words = {command.name: ", ".join(f"/{word}" for word in command.slash) for command in COMMANDS}
-    return [(c.shown, c.about + (f"  {words[c.name]}" if c.slash else "")) for c in COMMANDS]
+    """Every key and what it does; what belongs together in one line."""
+    lines: list[tuple[str, str]] = []
+    for command in COMMANDS:
+        if command.about:
+            words = ", ".join(f"/{word}" for word in command.slash)
+            lines.append((command.shown, f"{command.about}  {words}".rstrip()))
+        else:
+            shown, about = lines[-1]
+            lines[-1] = (f"{shown} {command.shown}", about)
+    return lines
 
 
 def _told(name: str) -> str:

@@ -5,6 +5,7 @@ A node that goes away is waited for, and what happened meanwhile is read from th
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ import msgspec
 
 from client.api.node import Node
 from client.api.results import Event
-from client.screen.state import State, earlier, listed, offered, opened, opening, update
+from client.screen.state import State, earlier, listed, offered, opened, opening, timed, update
 from crdt.errors import CURSOR_UNKNOWN, DAEMON_NOT_RUNNING, TIMEOUT, OpenSeshError
 
 PAGE = 300  # messages that are fetched at once
@@ -64,7 +65,7 @@ class Feed:
             try:
                 async for event in self._node.events(since=since, reconnect=False):
                     began, since = since is None, event.cursor
-                    self._put(update(self._get(), event.data))
+                    self._put(timed(update(self._get(), event.data), time.time()))
                     if event.type not in _NOT_LISTED:
                         self._due.set()
                     await self._catch_up(event, began)
@@ -96,7 +97,8 @@ class Feed:
                 self._put(replace(self._get(), opening=None, held=()))
                 self._failed(error, always=True)
             return
-        self._put(opened(self._get(), msgspec.to_builtins(found), is_whole=len(found.messages) < PAGE))
+        state = opened(self._get(), msgspec.to_builtins(found), is_whole=len(found.messages) < PAGE)
+        self._put(timed(state, time.time()))
 
     async def load_all(self) -> None:
         """Read everything before the first message that is known."""

@@ -68,16 +68,17 @@ class Places:
     def __init__(self, state: Callable[[], State], composer: Buffer) -> None:
         self._state = state
         self.conversation = Pane(lambda columns, height: render.conversation(state(), columns, height))
-        side = Pane(lambda _, height: sidebar.sidebar(state(), height, time.time()))
+        side = Pane(lambda columns, height: sidebar.sidebar(state(), columns, height, time.time()))
         is_wide = Condition(lambda: _size().columns >= render.NARROW and not state().alone)
         talk = VSplit([Window(width=1), Window(self.conversation), Window(width=1)])
-        divided = VSplit([Window(side, width=sidebar.COLUMNS), Window(width=1, char="│", style="class:line")])
+        listing = Window(side, width=lambda: sidebar.columns_of(_size().columns))
+        divided = VSplit([listing, Window(width=1, char="│", style="class:line")])
         field = self._composer(composer)
         rows: list[Container] = [
             _one_line(lambda columns: render.header(state(), columns)),
             VSplit([ConditionalContainer(divided, is_wide), talk]),
             self._notice(),
-            _one_line(lambda columns: render.status(state(), columns)),
+            _one_line(lambda columns: render.status(state(), columns, time.time())),
             field,
             _one_line(self._help),
         ]

@@ -12,6 +12,7 @@ from client.screen.text import filled, fit, settled_line, width, wrap
 
 NARROW = 80  # columns below which there is only the conversation
 NOTICE_LINES = 3
+SLOW_S = 3  # from when on it is said how long something takes
 _RUNS = {
     "queued": "waiting for its turn …",
     "streaming": "answering …",
@@ -26,7 +27,7 @@ def conversation(state: State, columns: int, height: int) -> list[Line]:
     if state.mode in MODES:
         return chooser(state, columns, height)
     if state.helping:
-        return _keys(columns)[:height]
+        return _keys(columns, height)
     if state.thread is None or not state.messages:
         return [line for text in _empty(state) for line in _wrapped(text, columns)]
     index, line = _position(state, columns)
@@ -133,14 +134,16 @@ def _key(name: str) -> str:
     return BY_NAME[name].shown
 
 
-def _keys(columns: int) -> list[Line]:
-    """The page of all keys."""
-    lines: list[Line] = [
-        (("class:heading", fit(f"Keys ({_key('keys')} or {_key('escape')} closes this)", columns)),),
-        (),
-    ]
-    for keys, about in page():
-        lines.append((("class:bold", fit(f"{keys:<10}", columns)), ("", fit(about, max(0, columns - 10)))))
+def _keys(columns: int, height: int) -> list[Line]:
+    """The page of all keys, as much of it as fits."""
+    told = page()
+    fitting = len(told) if len(told) < height else max(0, height - 2)
+    heading = f"Keys ({_key('keys')} or {_key('escape')} closes this)"
+    lines: list[Line] = [(("class:heading", fit(heading, columns)),)]
+    for keys, about in told[:fitting]:
+        lines.append((("class:bold", fit(f"{keys:<14}", columns)), ("", fit(about, max(0, columns - 14)))))
+    if fitting < len(told):
+        lines.append((("class:dim", fit(f"… {len(told) - fitting} more in a taller window", columns)),))
     return lines
 
 
@@ -163,11 +166,14 @@ def notice(state: State, columns: int) -> list[Line]:
     return [((style, " " + piece),) for piece in pieces[:NOTICE_LINES]]
 
 
-def status(state: State, columns: int) -> Line:
-    """A rule, and on it what is new below, what goes on, where things are stored; the most urgent first."""
+def status(state: State, columns: int, now: float) -> Line:
+    """A rule, and on it what is new below, what goes on, where things are stored; the most urgent first.
+
+    `now` in Unix seconds.
+    """
     line: list[tuple[str, str]] = [("class:line", "─")]
     left = columns - 1
-    for number, (style, text) in enumerate(_parts(state)):
+    for number, (style, text) in enumerate(_parts(state, now)):
         text = fit(text, left - 4)
         if len(text) < 2:
             break
@@ -176,7 +182,7 @@ def status(state: State, columns: int) -> Line:
     return (*line, ("class:line", "─" * left))
 
 
-def _parts(state: State) -> list[tuple[str, str]]:
+def _parts(state: State, now: float) -> list[tuple[str, str]]:
     parts: list[tuple[str, str]] = []
     if state.unseen:
         parts.append(("class:new", f"↓ {state.unseen} new ({_key('newest')})"))
@@ -187,7 +193,9 @@ def _parts(state: State) -> list[tuple[str, str]]:
     if state.sending:
         parts.append(("class:streaming", "sending …"))
     if state.run is not None:
-        parts.append(("class:streaming", _RUNS.get(state.run, settled_line(state.run))))
+        seconds = int(now - state.begun.get(state.thread or "", now))
+        since = f" {seconds} s" if seconds >= SLOW_S else ""
+        parts.append(("class:streaming", _RUNS.get(state.run, settled_line(state.run)) + since))
     parts.append(("class:status", settled_line(state.row.sync if state.row else state.sync) or "connecting …"))
     elsewhere = len([thread for thread in state.running if thread != state.thread])
     if elsewhere:

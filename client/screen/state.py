@@ -44,6 +44,7 @@ class State:
     opening: str | None = None  # asked for and not answered yet
     held: tuple[JSON, ...] = ()  # what happened in `opening` meanwhile
     running: Mapping[str, str] = field(default_factory=dict)  # thread → state of the run in it
+    begun: Mapping[str, float] = field(default_factory=dict)  # thread → since when something runs in it, Unix seconds
     sync: str = ""
     notice: str = ""
     told: str = ""  # what a command has done; gone with the next one
@@ -204,6 +205,13 @@ def _running(state: State, thread: str, run: str | None) -> State:
         return state
     others = {name: known for name, known in state.running.items() if name != thread}
     return replace(state, running=others if run is None else {**others, thread: run})
+
+
+def timed(state: State, now: float) -> State:
+    """The state with the time noted at which what runs was first seen. `now` in Unix seconds."""
+    if state.begun.keys() == state.running.keys():
+        return state
+    return replace(state, begun={thread: state.begun.get(thread, now) for thread in state.running})
 
 
 def _added(state: State, message: Shown) -> State:

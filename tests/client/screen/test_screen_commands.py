@@ -23,5 +23,7 @@ def test_while_an_answer_is_written_the_help_line_says_how_to_stop_it() -> None:
 
 
 def test_the_page_of_keys_names_every_command_and_its_words() -> None:
-    assert len(page()) == len(COMMANDS) and any("/help" in about for _, about in page())
+    keys = " ".join(shown for shown, _ in page())
+    assert all(command.shown in keys for command in COMMANDS)
+    assert ("PgUp PgDn", "scroll by pages") in page() and any("/help" in about for _, about in page())
     assert BY_SLASH["/quit"] == BY_SLASH["/exit"] == "quit"

@@ -52,7 +52,7 @@ def test_scrolling_up_stays_put_while_new_messages_come() -> None:
     before = seen(state)
     state = update(state, event("message.added", message=message("new", "just now")))
     assert seen(state) == before
-    assert "↓ 1 new" in "".join(plain([render.status(state, 80)]))
+    assert "↓ 1 new" in "".join(plain([render.status(state, 80, 0)]))
 
 
 def test_scrolling_up_stays_put_while_the_very_message_at_the_edge_grows() -> None:
@@ -108,24 +108,34 @@ def test_empty_states_say_what_to_do_next() -> None:
     assert "away" in seen(replace(State(), offline=True))[0]
 
 
+@pytest.mark.parametrize(("columns", "height"), [(58, 9), (70, 20), (58, 2), (150, 50)])
+def test_the_page_of_keys_fits_and_says_what_is_missing(columns: int, height: int) -> None:
+    lines = seen(replace(conversation(), helping=True), columns, height)
+    assert len(lines) <= height and all(width(line) <= columns for line in lines)
+    assert ("taller window" in lines[-1]) == (height < 21)
+
+
 @pytest.mark.parametrize("columns", [10, 20, 60, 79, 80, 200])
 def test_the_lines_around_it_fit_whatever_they_have_to_say(columns: int) -> None:
     state = replace(
         conversation(), title="日本語 \x1b[2J" * 40, notice="E001: " + "very long " * 80, unseen=3, anchor="a"
     )
     state = replace(state, running={"t1": "streaming", "t2": "queued"}, sending=1)
-    for line in plain([render.header(state, columns), render.status(state, columns), *render.notice(state, columns)]):
+    for line in plain(
+        [render.header(state, columns), render.status(state, columns, 0), *render.notice(state, columns)]
+    ):
         assert width(line) <= columns and "\x1b" not in line
     assert len(render.notice(state, columns)) <= render.NOTICE_LINES
 
 
 def test_the_status_says_in_words_what_goes_on_and_where_it_is_stored() -> None:
-    def status(state: State) -> str:
-        return "".join(plain([render.status(state, 100)])).strip("─ ")
+    def status(state: State, now: float = 0) -> str:
+        return "".join(plain([render.status(state, 100, now)])).strip("─ ")
 
     state = conversation(answer("a"))
     assert status(state) == "answering … ── local-only"
     assert "away" in status(replace(state, offline=True)) and "local-only" not in status(replace(state, offline=True))
+    assert status(replace(state, begun={"t1": 100}), 142.5).startswith("answering … 42 s")
     assert "waiting for you" in status(replace(state, running={"t1": "waiting"}))
     assert "1 running elsewhere" in status(replace(state, running={"t2": "streaming"}))
     assert "sending" in status(replace(state, sending=1))

@@ -15,8 +15,8 @@ NOW = datetime.fromisoformat(WHEN).timestamp()
 ROW = Row("t", "A thread", WHEN, 3, "on the relay")
 
 
-def drawn(state: State, height: int = 20) -> list[str]:
-    return ["".join(text for _, text in line) for line in sidebar(state, height, NOW + 120)]
+def drawn(state: State, height: int = 20, columns: int = COLUMNS) -> list[str]:
+    return ["".join(text for _, text in line) for line in sidebar(state, columns, height, NOW + 120)]
 
 
 def test_a_row_says_the_title_how_much_and_how_long_ago() -> None:
@@ -51,10 +51,11 @@ def test_a_mark_never_stands_without_its_words(
     assert lines[1].startswith(mark) and words in lines[2]
 
 
-def test_hostile_and_wide_titles_keep_to_their_column() -> None:
+@pytest.mark.parametrize("columns", [20, COLUMNS])
+def test_hostile_and_wide_titles_keep_to_their_column(columns: int) -> None:
     titles = ("日本語" * 20, "\x1b[2J\u202e\n" * 9, "", "e\u0301" * 60, "👨\u200d👩\u200d👧" * 20)
-    lines = drawn(State(rows=tuple(replace(ROW, title=title) for title in titles)))
-    assert {width(line) for line in lines[1::2]} == {COLUMNS} and not any("\x1b" in line for line in lines)
+    lines = drawn(State(rows=tuple(replace(ROW, title=title) for title in titles)), columns=columns)
+    assert {width(line) for line in lines[1::2]} == {columns} and not any("\x1b" in line for line in lines)
 
 
 @pytest.mark.parametrize(

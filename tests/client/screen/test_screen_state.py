@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from client.screen.state import State, blank, earlier, listed, next_thread, opened, opening, update
+from client.screen.state import State, blank, earlier, listed, next_thread, opened, opening, timed, update
 from tests.client.screen.told import answer, conversation, event, message, row, thread
 
 
@@ -99,6 +99,13 @@ def test_a_run_is_known_by_its_thread_while_it_lasts() -> None:
         state = update(state, event("run.state", "t2", state=kind))
         assert state.running == {"t2": kind} and state.run is None
     assert update(state, event("run.state", "t2", state="failed")).running == {}
+
+
+def test_how_long_a_run_takes_counts_from_when_it_was_first_seen() -> None:
+    state = timed(update(conversation(), event("run.state", state="queued")), 100)
+    state = timed(update(state, event("run.state", cursor=2, state="streaming")), 110)
+    assert state.begun == {"t1": 100}
+    assert timed(update(state, event("run.state", cursor=3, state="completed")), 120).begun == {}
 
 
 def test_a_deleted_thread_closes_and_says_so() -> None:
