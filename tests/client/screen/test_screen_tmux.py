@@ -21,9 +21,10 @@ PATIENCE_S = 20.0
 class Terminal:
     """A tmux session of its own server, running `opensesh`."""
 
-    def __init__(self, device: Device, folder: Path, **more: str) -> None:
+    def __init__(self, device: Device, folder: Path, before: str = "", **more: str) -> None:
         self._socket = str(folder / "tmux")
-        command = f"'{sys.executable}' -P -c 'import sys, opensesh; sys.exit(opensesh.main())'; echo left with $?; cat"
+        program = f"'{sys.executable}' -P -c 'import sys, opensesh; sys.exit(opensesh.main())'"
+        command = f"{before} {program}; echo left with $?; cat"
         self._environment = {
             **device.environment,
             **more,
@@ -163,6 +164,17 @@ def test_without_colours_everything_is_said_by_words_and_weight(laptop: Device, 
         terminal.shows("▸ A thread", "local-only")
         colours = re.findall(r"\x1b\[[0-9;]*?(?:3[0-7]|4[0-7]|9[0-7]|[34]8;[25])[0-9;]*m", terminal.screen("-e"))
         assert colours == []
+    finally:
+        terminal.close()
+
+
+@pytest.mark.deep
+@needs_tmux
+def test_on_a_terminal_that_cannot_draw_the_list_is_printed(laptop: Device, tmp_path: Path) -> None:
+    laptop.run("new", "A thread")
+    terminal = Terminal(laptop, tmp_path, before="TERM=dumb")
+    try:
+        assert "Ctrl-Q" not in terminal.shows("A thread", "left with 0")
     finally:
         terminal.close()
 
