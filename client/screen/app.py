@@ -128,8 +128,10 @@ class Screen:
         self.app.invalidate()
 
     def _typed(self, text: str) -> None:
-        if self.state.mode in MODES:
+        if self.state.mode in MODES and text != self.state.query:
             self._put(queried(self.state, text))
+            if self.state.mode == "find":
+                self._later(self._feed.search(text))
 
     def _give_back(self, thread: str | None, text: str) -> None:
         self.composer.give_back(self.state, thread, text)
@@ -189,7 +191,17 @@ class Screen:
         if state.mode == "rename" and text and state.thread is not None:
             self._later(self._sender.rename(state.thread, text))
         elif state.mode == "find" and item is not None:
-            self._later(self._feed.open(item.id))
+            self._later(self._open_at(item.id, item.message))
+
+    async def _open_at(self, thread: str, message: str) -> None:
+        """Open a thread, with this message at the top if one is named."""
+        await self._feed.open(thread)
+        if not message or self.state.thread != thread:
+            return
+        await self._feed.load_all(until=message)
+        if self.state.thread == thread and any(known.id == message for known in self.state.messages):
+            self._put(replace(self.state, anchor=message, line=1))
+            self._scroll(1 - self._places.conversation.height)
 
     def _step(self, step: int) -> None:
         thread = next_thread(self.state, step)
@@ -198,7 +210,11 @@ class Screen:
 
     def _turn(self, mode: str) -> None:
         """Use the composer for something else; pressed again: for messages."""
-        self._put(replace(self.state, mode="" if self.state.mode == mode else mode, query="", picked=0, helping=False))
+        self._put(
+            replace(
+                self.state, mode="" if self.state.mode == mode else mode, query="", hits=(), picked=0, helping=False
+            )
+        )
 
     def _line(self, down: int) -> None:
         if self.state.mode in MODES:

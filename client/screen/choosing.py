@@ -17,13 +17,16 @@ class Item(NamedTuple):
     id: str
     name: str
     about: str
+    message: str = ""  # where in the thread, if not at its end
 
 
 def items(state: State) -> list[Item]:
-    """What there is to choose, and holds every word that is written."""
+    """What there is to choose, and holds every word that is written; behind the threads, messages that do."""
     words = state.query.casefold().split()
     every = _threads(state) if state.mode == "find" else _models(state)
-    return [item for item in every if all(word in f"{item.name} {item.about}".casefold() for word in words)]
+    named = [item for item in every if all(word in f"{item.name} {item.about}".casefold() for word in words)]
+    hits = [Item(hit.thread, settled_line(hit.snippet), settled_line(hit.title), hit.message) for hit in state.hits]
+    return named + hits
 
 
 def picked(state: State) -> Item | None:
@@ -34,7 +37,7 @@ def picked(state: State) -> Item | None:
 
 def queried(state: State, query: str) -> State:
     """Another query; the first that fits is picked."""
-    return state if query == state.query else replace(state, query=query, picked=0)
+    return state if query == state.query else replace(state, query=query, picked=0, hits=())
 
 
 def moved(state: State, step: int) -> State:
@@ -46,16 +49,22 @@ def moved(state: State, step: int) -> State:
 def chooser(state: State, columns: int, height: int) -> list[Line]:
     """The list, the picked one in it."""
     found = items(state)
-    heading = f"{len(found)} of {len(_threads(state))} threads" if state.mode == "find" else "Models that can be asked"
+    heading = _count(state, found) if state.mode == "find" else "Models that can be asked"
     lines: list[Line] = [(("class:heading", fit(heading, columns)),), ()]
     if not found:
-        lines.append((("class:dim", fit("Nothing is called like that.", columns)),))
+        lines.append((("class:dim", fit("Nothing is called like that, or says it.", columns)),))
     fitting = max(1, height - len(lines))
     at = min(state.picked, len(found) - 1)
     first = max(0, min(at - fitting // 2, len(found) - fitting))
     for number, item in enumerate(found[first : first + fitting], first):
         lines.append(_row(item, columns, is_picked=number == at))
     return lines[:height]
+
+
+def _count(state: State, found: list[Item]) -> str:
+    messages = len(state.hits)
+    told = f"{len(found) - messages} of {len(state.rows)} threads"
+    return f"{told}, and {messages} message{'' if messages == 1 else 's'}" if messages else told
 
 
 def _row(item: Item, columns: int, is_picked: bool) -> Line:

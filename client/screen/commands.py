@@ -29,7 +29,14 @@ COMMANDS = (
     Command("quit", (("c-q",),), "Ctrl-Q", "quit", "quit; what runs goes on", slash=("quit", "exit")),
     Command("quit", (("c-d",),), "Ctrl-D", "", "", "is_empty"),
     Command("new", (("c-n",),), "Ctrl-N", "new thread", "begin a thread with what you write next", slash=("new",)),
-    Command("find", (("c-k",),), "Ctrl-K", "find thread", "choose a thread by a part of its title", slash=("threads",)),
+    Command(
+        "find",
+        (("c-k",),),
+        "Ctrl-K",
+        "find",
+        "find a thread by its title, or by what is said in it",
+        slash=("threads",),
+    ),
     Command("next", (("c-down",), ("c-t",)), "Ctrl-T", "next thread", "the next thread, the previous one"),
     Command("previous", (("c-up",), ("escape", "t")), "Alt-T", "previous thread", ""),
     Command("page_up", (("pageup",),), "PgUp", "scroll", "scroll by pages"),
@@ -55,7 +62,7 @@ BY_SLASH = {f"/{word}": command.name for command in COMMANDS for word in command
 _IN_LINE = ("ask", "newline", "new", "find", "say", "next", "page_up", "fold")
 _IN_MODE = {
     "rename": " Enter renames the thread · Esc leaves its title as it is",
-    "find": " Enter opens · ↑ ↓ choose · type a part of the title · Esc leaves",
+    "find": " Enter opens · ↑ ↓ choose · type a part of a title or a message · Esc leaves",
     "model": " Enter takes it · ↑ ↓ choose · Esc leaves",
 }
 

@@ -14,12 +14,14 @@ import msgspec
 
 from client.api.node import Node
 from client.api.results import Event
-from client.screen.state import State, earlier, listed, offered, opened, opening, timed, update
+from client.screen.state import State, earlier, listed, offered, opened, opening, searched, timed, update
 from crdt.errors import CURSOR_UNKNOWN, DAEMON_NOT_RUNNING, TIMEOUT, OpenSeshError
 
 PAGE = 300  # messages that are fetched at once
 LARGE_PAGE = 2000  # the same, where everything is wanted
+HITS = 50  # messages that a search shows
 ROWS = 1000  # threads in the sidebar
+TYPING_S = 0.15  # after the last letter of what is looked for
 SOON_S = 0.2  # how long after an event the list is asked for again, with all that happens in between
 LATEST_S = 2.0  # ages and what is stored where change without an event
 BACK_S = 0.3  # between two looks for a node that went away
@@ -100,10 +102,22 @@ class Feed:
         state = opened(self._get(), msgspec.to_builtins(found), is_whole=len(found.messages) < PAGE)
         self._put(timed(state, time.time()))
 
-    async def load_all(self) -> None:
-        """Read everything before the first message that is known."""
-        while await self.load_earlier(LARGE_PAGE):
-            pass
+    async def search(self, query: str) -> None:
+        """Look for messages, once a person has paused over what they look for."""
+        await asyncio.sleep(TYPING_S)
+        if self._get().query == query and query.strip():
+            try:
+                hits = await _patiently(self._node.search(query, limit=HITS))
+            except OpenSeshError as error:
+                self._failed(error)
+            else:
+                self._put(searched(self._get(), query, msgspec.to_builtins(hits)))
+
+    async def load_all(self, until: str | None = None) -> None:
+        """Read everything before the first message that is known, or as far as the message `until`."""
+        while not any(message.id == until for message in self._get().messages):
+            if not await self.load_earlier(LARGE_PAGE):
+                break
 
     async def load_earlier(self, page: int = PAGE) -> bool:
         """Read the page before the first message that is known; whether there may be more.

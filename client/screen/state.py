@@ -28,6 +28,16 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Hit:
+    """A message that holds what was looked for."""
+
+    thread: str
+    title: str
+    message: str
+    snippet: str
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """Everything. `anchor` is the message at the bottom edge; None follows what is newest."""
 
@@ -51,6 +61,7 @@ class State:
     offline: bool = False
     mode: str = ""  # what the composer is for: "" a message, "rename" a title, "find" a thread, "model" a model
     query: str = ""  # what is written in a mode that chooses from a list
+    hits: tuple[Hit, ...] = ()  # messages that hold all its words
     picked: int = 0  # which of those found Enter chooses
     models: tuple[str, ...] = ()
     default_model: str = ""
@@ -106,6 +117,14 @@ def offered(state: State, models: list[JSON]) -> State:
     ids = tuple(model["id"] for model in models)
     default = next((model["id"] for model in models if model["default"]), "")
     return replace(state, models=ids, default_model=default, model=state.model if state.model in ids else "")
+
+
+def searched(state: State, query: str, results: list[JSON]) -> State:
+    """What a search found. Nothing happens if something else is looked for by now."""
+    if (state.mode, state.query) != ("find", query):
+        return state
+    hits = (Hit(r["thread"], r["title"], r["message_id"], r["snippet"]) for r in results if r["message_id"])
+    return replace(state, hits=tuple(hits))
 
 
 def opening(state: State, thread: str) -> State:

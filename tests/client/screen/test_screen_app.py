@@ -15,7 +15,7 @@ from crdt.errors import DAEMON_NOT_RUNNING, PERMISSION_DENIED
 from tests.client.screen.live_node import LiveNode
 from tests.client.screen.seat import seated
 from tests.client.screen.test_screen_text import ATTACKS
-from tests.client.screen.told import answer
+from tests.client.screen.told import WHEN, answer
 
 
 async def test_every_command_of_the_table_can_be_done(client: Node) -> None:
@@ -153,10 +153,28 @@ async def test_a_thread_is_found_by_a_part_of_its_title(client: Node, node: Live
         await seat.shows("inside 59")
         seat.press("Ctrl-K")
         await seat.shows("60 of 60 threads")
+        node.answers["search"] = {"results": []}
         seat.type("THREAD 4")
         await seat.shows("15 of 60 threads")
         seat.press("Down", "Down", "Up", "Enter")
         await seat.shows("inside 49", "Ask something")
+
+
+async def test_a_message_is_found_by_its_words_and_opened_where_it_stands(client: Node, node: LiveNode) -> None:
+    node.begin("t1", "Long", *(f"message {n}." for n in range(5000)))
+    node.begin("t2", "Other", "hello")
+    hit = {"thread": "t1", "title": "Long", "message_id": "t1-1234", "role": "user", "created_at": WHEN}
+    node.answers["search"] = {"results": [{**hit, "snippet": "… message 1234. …"}]}
+    async with seated(client) as seat:
+        await seat.shows("hello")
+        seat.press("Ctrl-K")
+        await seat.shows("2 of 2 threads")
+        seat.type("1234")
+        await seat.shows("0 of 2 threads, and 1 message", "▸ … message 1234. …")
+        assert node.last("search")["text"] == "1234"
+        seat.press("Enter")
+        lines = await seat.shows("▸ Long", "message 1234.", "↓ more")
+        assert lines[2].endswith("message 1234.")
 
 
 async def test_the_model_that_is_chosen_is_the_one_that_is_asked(client: Node, node: LiveNode) -> None:

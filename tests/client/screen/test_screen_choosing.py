@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from client.screen.choosing import chooser, items, moved, picked, queried
-from client.screen.state import Row, State, offered
+from client.screen.state import Row, State, offered, searched
 from client.screen.text import width
 from tests.client.screen.told import WHEN
 
@@ -62,3 +62,18 @@ def test_models_name_the_default_and_one_that_is_gone_is_no_longer_chosen() -> N
     assert state.asked_model == "l/qwen"
     chosen = replace(state, model="guide")
     assert chosen.asked_model == "guide" and offered(chosen, models[1:]).asked_model == "l/qwen"
+
+
+def test_messages_that_hold_the_words_stand_behind_the_threads_until_something_else_is_looked_for() -> None:
+    hit = {"thread": "t9", "title": "Release", "message_id": "m", "snippet": "the \x1b[2Jparser waits"}
+    state = searched(queried(FINDING, "parser"), "parser", [hit, {**hit, "message_id": None}])
+    assert [(item.id, item.message) for item in items(state)][2:] == [("t9", "m")]
+    lines = ["".join(text for _, text in line) for line in chooser(state, 80, 12)]
+    assert lines[0] == "2 of 4 threads, and 1 message" and "␛[2Jparser waits" in lines[-1] and "Release" in lines[-1]
+    assert items(queried(state, "parse")) == items(queried(FINDING, "parse"))
+
+
+def test_an_answer_to_a_query_that_is_over_is_of_no_interest() -> None:
+    hit = {"thread": "t9", "title": "Release", "message_id": "m", "snippet": "parser"}
+    assert searched(queried(FINDING, "parsers"), "parser", [hit]).hits == ()
+    assert searched(replace(FINDING, mode="", query="parser"), "parser", [hit]).hits == ()
