@@ -54,6 +54,9 @@ COMMANDS = (
     Command("sidebar", (("c-b",),), "Ctrl-B", "", "hide or show the threads, to select text with the mouse"),
     Command("interrupt", (("c-c",), ("<sigint>",)), "Ctrl-C", "", "clear what is written; else stop; else quit"),
     Command("suspend", (("c-z",),), "Ctrl-Z", "", "back to the shell; `fg` returns here"),
+    Command(
+        "import", (), "/import", "", "bring in sessions of Claude Code and Codex, or a FILE", slash=("import",)
+    ),
     Command("keys", (("f1",),), "F1", "keys", "this page", slash=("help", "keys")),
 )
 BY_NAME = {command.name: command for command in reversed(COMMANDS)}
@@ -87,7 +90,7 @@ def page() -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
     for command in COMMANDS:
         if command.about:
-            words = ", ".join(f"/{word}" for word in command.slash)
+            words = ", ".join(f"/{word}" for word in command.slash if command.keys)
             lines.append((command.shown, f"{command.about}  {words}".rstrip()))
         else:
             shown, about = lines[-1]

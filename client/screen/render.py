@@ -124,9 +124,11 @@ def _empty(state: State) -> list[str]:
         "",
         f"Write below and press {_key('ask')}: that begins one.",
         "",
-        "Also, in another terminal:",
-        "  opensesh import FILE    brings in a session of Claude Code or Codex",
-        "  opensesh pair           joins your other device",
+        "Or write",
+        "  /import    to bring in your sessions of Claude Code and Codex",
+        "",
+        "and in another terminal",
+        "  opensesh pair    to go on here with what you have on your other device",
     ]
 
 

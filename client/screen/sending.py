@@ -1,4 +1,4 @@
-"""What a person does, done by the node: ask, say, begin a thread, rename it, stop an answer.
+"""What a person does, done by the node: ask, say, begin a thread, rename it, import, stop an answer.
 
 Nothing that was typed is lost because it could not be sent: it is given back. Sent again as it was, it goes
 under the same request id, so that a text whose acknowledgement got lost does not stand there twice.
@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from client.api.node import Node, connect
 from client.api.results import RunEvent
+from client.cli.text import count
 from client.screen.feed import Feed, words
 from client.screen.state import State
 from client.screen.text import fit, settled_line
@@ -21,6 +22,7 @@ from crdt.errors import DAEMON_NOT_RUNNING, OpenSeshError
 
 TITLE_COLUMNS = 60
 MAX_UNSENT = 100
+_NOTHING = "Neither Claude Code nor Codex has sessions here. Name a transcript: /import FILE"
 Got = TypeVar("Got")
 GiveBack = Callable[[str | None, str], None]  # the thread it was meant for, the text
 
@@ -78,6 +80,19 @@ class Sender:
         """Give a thread another title."""
         with self._told():
             await self._node.rename_thread(thread, title)
+
+    async def bring_in(self, path: str) -> None:
+        """Bring in a transcript, or without a path keep up with what Claude Code and Codex write."""
+        self._put(replace(self._get(), told="Bringing in …"))
+        with self._told():
+            if path:
+                told = f"Brought in as {count(len(await self._node.import_file(path)), 'thread')}."
+            else:
+                follows = await self._node.follow()
+                found = [follow.source for follow in follows if follow.state == "watching"]
+                told = f"Sessions come in as they are written: {', '.join(found)}." if found else _NOTHING
+            self._put(replace(self._get(), told=told))
+            self._feed.refresh()
 
     async def cancel(self, thread: str) -> None:
         """Stop the answer."""

@@ -12,6 +12,7 @@ from client.api.node import Node
 from client.screen.app import Screen
 from client.screen.commands import COMMANDS
 from crdt.errors import DAEMON_NOT_RUNNING, PERMISSION_DENIED
+from tests.client.handlers import FOLLOW
 from tests.client.screen.live_node import LiveNode
 from tests.client.screen.seat import seated
 from tests.client.screen.test_screen_text import ATTACKS
@@ -19,7 +20,7 @@ from tests.client.screen.told import WHEN, answer
 
 
 async def test_every_command_of_the_table_can_be_done(client: Node) -> None:
-    assert set(Screen(client).commands) == {command.name for command in COMMANDS}
+    assert set(Screen(client).actions.table) == {command.name for command in COMMANDS}
 
 
 async def test_the_first_text_begins_a_thread_with_its_first_line_as_title(client: Node, node: LiveNode) -> None:
@@ -271,7 +272,7 @@ async def test_a_node_that_is_not_there_gives_the_text_back_and_says_what_to_do(
     node.begin("t1", "Parser", "hello")
     async with seated(client) as seat:
         await seat.shows("hello")
-        seat.screen._put(replace(seat.screen.state, offline=True))
+        seat.screen.put(replace(seat.screen.state, offline=True))
         node.errors["status"] = DAEMON_NOT_RUNNING(path="node.sock")
         seat.type("let me in")
         seat.press("Enter")
@@ -350,6 +351,22 @@ async def test_the_page_of_keys_comes_and_goes_without_touching_what_is_written(
         await seat.shows("Keys (F1 or Esc closes this)", "› a word")
         seat.press("Esc")
         await seat.shows("hello", "› a word")
+
+
+async def test_sessions_of_other_tools_are_brought_in_by_a_word(client: Node, node: LiveNode) -> None:
+    async with seated(client) as seat:
+        await seat.shows("No threads yet.", "/import")
+        seat.type("/import")
+        seat.press("Enter")
+        await seat.shows("Sessions come in as they are written: claude.")
+        node.answers["import.follow"] = {"follows": [{**FOLLOW, "state": "missing"}]}
+        seat.type("/import")
+        seat.press("Enter")
+        await seat.shows("Neither Claude Code nor Codex")
+        seat.type("/import /tmp/session.jsonl")
+        seat.press("Enter")
+        await seat.shows("Brought in as 1 thread.")
+    assert node.last("import.file") == {"path": "/tmp/session.jsonl"}
 
 
 async def test_a_path_is_no_command(client: Node, node: LiveNode) -> None:
