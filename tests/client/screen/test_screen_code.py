@@ -35,6 +35,10 @@ def test_what_is_told_apart(language: str, code: str, kind: str, found: list[str
     assert words(code, language, kind) == found
 
 
+def test_a_block_too_long_to_read_is_not_coloured() -> None:
+    assert words("if " * (MOST // 3), "python", "word") and not words("if " * MOST, "python", "word")
+
+
 @given(st.text(alphabet="ab'\"`#/*\\ \n1-+"), st.sampled_from(["python", "js", "sql", "diff", "", "nonsense"]))
 def test_every_character_stays_where_it_is(code: str, language: str) -> None:
     assert ["".join(text for _, text in line) for line in coloured(code, language)] == code.split("\n")

@@ -28,6 +28,11 @@ def test_a_thread_of_a_project_names_it_and_keeps_its_age_however_long_the_name_
     assert lines[2] == "  parser · 2 min" and lines[4].endswith("… · 2 min") and width(lines[4]) <= COLUMNS
 
 
+def test_what_goes_on_is_told_before_how_much_there_is() -> None:
+    state = State(rows=(replace(ROW, messages=9000),), running={"t": "streaming"})
+    assert drawn(state, columns=20)[2] == "  running · 2 min"
+
+
 def test_the_open_thread_is_seen_however_many_there_are() -> None:
     rows = tuple(replace(ROW, id=str(n), title=f"thread {n}") for n in range(500))
     for number in (0, 250, 499):

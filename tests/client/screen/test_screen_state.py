@@ -104,8 +104,9 @@ def test_a_run_is_known_by_its_thread_while_it_lasts() -> None:
 def test_how_long_a_run_takes_counts_from_when_it_was_first_seen() -> None:
     state = timed(update(conversation(), event("run.state", state="queued")), 100)
     state = timed(update(state, event("run.state", cursor=2, state="streaming")), 110)
-    assert state.begun == {"t1": 100}
-    assert timed(update(state, event("run.state", cursor=3, state="completed")), 120).begun == {}
+    state = timed(update(state, event("run.state", "t2", state="queued")), 120)
+    assert state.begun == {"t1": 100, "t2": 120}
+    assert timed(update(state, event("run.state", cursor=3, state="completed")), 130).begun == {"t2": 120}
 
 
 def test_a_deleted_thread_closes_and_says_so() -> None:
