@@ -54,9 +54,7 @@ COMMANDS = (
     Command("sidebar", (("c-b",),), "Ctrl-B", "", "hide or show the threads, to select text with the mouse"),
     Command("interrupt", (("c-c",), ("<sigint>",)), "Ctrl-C", "", "clear what is written; else stop; else quit"),
     Command("suspend", (("c-z",),), "Ctrl-Z", "", "back to the shell; `fg` returns here"),
-    Command(
-        "import", (), "/import", "", "bring in sessions of Claude Code and Codex, or a FILE", slash=("import",)
-    ),
+    Command("import", (), "/import", "", "bring in sessions of Claude Code and Codex, or a FILE", slash=("import",)),
     Command("keys", (("f1",),), "F1", "keys", "this page", slash=("help", "keys")),
 )
 BY_NAME = {command.name: command for command in reversed(COMMANDS)}
