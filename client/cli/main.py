@@ -109,7 +109,8 @@ def _replace_closed() -> None:
 
 def _alone(out: Out) -> int:
     """`opensesh` and nothing more: the screen on a terminal (`client.screen.run`), the list anywhere else."""
-    if sys.stdin.isatty() and sys.stdout.isatty() and not out.as_json:
+    can_draw = sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    if can_draw and not out.as_json:
         try:
             screen = importlib.import_module("client.screen")
         except ModuleNotFoundError as error:

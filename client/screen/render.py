@@ -1,193 +1,211 @@
-"""From state to styled lines (pure). Only what is visible is laid out; a message's lines are kept by its version.
-
-Everything that comes from a thread passes through `clean`: no escape sequence, direction mark or invisible
-character of anybody's reaches the terminal.
-"""
+"""The conversation and the lines around it, from the state (pure). Only what is visible is laid out."""
 
 from dataclasses import replace
-from functools import lru_cache
 
-from client.cli.text import clean, local_time, one_line, shorten, width
-from client.screen.state import Row, Shown, State
+from client.screen.blocks import block, day
+from client.screen.choosing import MODES, chooser
+from client.screen.commands import BY_NAME, page
+from client.screen.project import name_of
+from client.screen.state import State
+from client.screen.styled import Line
+from client.screen.text import filled, fit, settled_line, width, wrap
 
-Line = tuple[tuple[str, str], ...]  # (style class, text) pieces
-SIDEBAR = 28
-NARROW = 80
-TEXT_COLUMNS = 100
-REASONING_LINES = 2  # of reasoning that is shown folded
-_ROLES = {"user": "you", "assistant": "answer", "system": "system", "tool": "agent"}
-
-
-@lru_cache(maxsize=4096)
-def block(message: Shown, columns: int) -> tuple[Line, ...]:
-    """One message: a heading, reasoning folded, text with its code marked, tools in a line each."""
-    columns = min(columns, TEXT_COLUMNS)
-    lines: list[Line] = [_heading(message, columns)]
-    if message.reasoning:
-        folded = wrap(clean(message.reasoning).strip(), max(10, columns - 2))
-        lines += [(("class:reasoning", f"│ {line}"),) for line in folded[:REASONING_LINES]]
-        if len(folded) > REASONING_LINES:
-            lines.append((("class:reasoning", f"│ … {len(folded) - REASONING_LINES} more lines of reasoning"),))
-    lines += _text(clean(message.text).strip("\n"), columns)
-    lines += [(("class:tool", shorten(f"⚙ {one_line(name)} · {status}", columns)),) for name, status in message.tools]
-    if message.state == "streaming":
-        lines.append((("class:streaming", "▍"),))
-    elif message.state == "interrupted":
-        lines.append((("class:warning", "interrupted"),))
-    return (*lines, ())
-
-
-def _heading(message: Shown, columns: int) -> Line:
-    who = one_line(message.author) if message.role == "user" else _ROLES.get(message.role, message.role)
-    said = " · ".join(filter(None, (who, one_line(message.model), local_time(message.created_at))))
-    return ((f"class:role.{message.role}", shorten(said, columns)),)
-
-
-def _text(text: str, columns: int) -> list[Line]:
-    lines: list[Line] = []
-    in_code = False
-    for raw in text.split("\n") if text else []:
-        if raw.lstrip().startswith("```"):
-            in_code = not in_code
-            lines.append((("class:fence", shorten(raw, columns)),))
-        elif in_code:
-            lines += [(("class:code", piece),) for piece in wrap(raw, columns)]
-        elif raw.startswith("#"):
-            lines += [(("class:title", piece),) for piece in wrap(raw, columns)]
-        else:
-            lines += [_inline(piece) for piece in wrap(raw, columns)]
-    return lines
-
-
-def _inline(line: str) -> Line:
-    """`code` in a line, marked; an odd mark stays as it is."""
-    pieces = line.split("`")
-    if len(pieces) < 3 or len(pieces) % 2 == 0:
-        return (("", line),)
-    return tuple(("class:code" if number % 2 else "", piece) for number, piece in enumerate(pieces) if piece)
-
-
-def wrap(text: str, columns: int) -> list[str]:
-    """A text in lines that fit, broken at spaces where there are some; wide characters count double."""
-    lines: list[str] = []
-    for line in text.expandtabs(4).split("\n"):
-        while width(line) > columns:
-            cut = _cut(line, columns)
-            space = line.rfind(" ", 1, cut + 1)
-            at = space if space > columns // 3 else cut
-            lines.append(line[:at].rstrip())
-            line = line[at:].lstrip(" ") if space == at else line[at:]
-        lines.append(line)
-    return lines
-
-
-def _cut(line: str, columns: int) -> int:
-    """How many characters fit, at least one."""
-    taken = 0
-    for index, character in enumerate(line):
-        taken += width(character)
-        if taken > columns:
-            return max(1, index)
-    return len(line)
+NARROW = 80  # columns below which there is only the conversation
+NOTICE_LINES = 3
+SLOW_S = 3  # from when on it is said how long something takes
+_RUNS = {
+    "queued": "waiting for its turn …",
+    "streaming": "answering …",
+    "waiting": "waiting for you",
+    "running_tool": "using a tool …",
+    "compacting": "making room …",
+}
 
 
 def conversation(state: State, columns: int, height: int) -> list[Line]:
-    """The lines that fit, the newest (or the anchored) at the bottom."""
-    if state.thread is None:
-        return _empty(state)
-    if not state.messages:
-        return [(("class:dim", "Nothing here yet. Write below: Enter asks the model, Alt-S only says it."),)]
-    lines: list[Line] = []
-    index = _bottom(state)
-    skip = state.lines_up
-    while index >= 0 and len(lines) < height:
-        drawn = block(state.messages[index], columns)
-        lines = [*drawn[: max(0, len(drawn) - skip)], *lines]
-        skip = 0
-        index -= 1
-    return lines[-height:]
-
-
-def _empty(state: State) -> list[Line]:
-    if state.rows:
-        return [(("class:dim", "Choose a thread with Ctrl-Down, or begin one with Ctrl-N."),)]
-    told = [
-        "No threads yet.",
-        "",
-        "Ctrl-N begins one.",
-        "opensesh import FILE brings in a session of Claude Code or Codex.",
-        "opensesh pair CODE joins a device that has some.",
-    ]
-    return [(("class:dim", line),) for line in told]
-
-
-def _bottom(state: State) -> int:
-    if state.anchor is None:
-        return len(state.messages) - 1
-    return next((i for i, m in enumerate(state.messages) if m.id == state.anchor), len(state.messages) - 1)
+    """The lines that fit, the newest (or the anchored) at the bottom; a short thread stands at the top."""
+    if state.mode in MODES:
+        return chooser(state, columns, height)
+    if state.helping:
+        return _keys(columns, height)
+    if state.thread is None or not state.messages:
+        return [line for text in _empty(state) for line in _wrapped(text, columns)]
+    index, line = _position(state, columns)
+    lines = list(_block(state, index, columns)[:line])
+    above = index
+    while above > 0 and len(lines) < height:
+        above -= 1
+        lines = [*_block(state, above, columns), *lines]
+    if len(lines) >= height:
+        return lines[-height:]
+    lines += _block(state, index, columns)[line:]  # the window grew past the first line
+    while index + 1 < len(state.messages) and len(lines) < height:
+        index += 1
+        lines += _block(state, index, columns)
+    return lines[:height]
 
 
 def scrolled(state: State, lines: int, columns: int, height: int) -> State:
     """The state after scrolling that many lines up (down, if negative), never past the first screenful."""
+    if not state.messages:
+        return state
     moved = _moved(state, lines, columns)
-    missing = height - len(conversation(moved, columns, height))
-    return _moved(moved, -missing, columns) if lines > 0 and missing > 0 else moved
+    missing = height - _above(moved, columns, height) if lines > 0 else 0
+    return _moved(moved, -missing, columns) if missing > 0 else moved
+
+
+def is_near_top(state: State, columns: int, height: int) -> bool:
+    """Whether less than a screenful is left above: time to ask for what came earlier."""
+    return _above(state, columns, 3 * height) < 3 * height
+
+
+def _block(state: State, index: int, columns: int) -> tuple[Line, ...]:
+    message = state.messages[index]
+    before = state.messages[index - 1] if index else None
+    is_new_day = state.is_whole if before is None else day(before) != day(message)
+    return block(message, columns, state.unfolded, is_new_day)
+
+
+def _position(state: State, columns: int) -> tuple[int, int]:
+    """The message at the bottom edge, and how many of its lines are above that."""
+    last = len(state.messages) - 1
+    if state.anchor is not None:
+        for index in range(last, -1, -1):
+            if state.messages[index].id == state.anchor:
+                return index, min(state.line, len(_block(state, index, columns)))
+    return last, len(_block(state, last, columns))
+
+
+def _above(state: State, columns: int, most: int) -> int:
+    """How many lines are above the bottom edge, counted up to `most`."""
+    if not state.messages:
+        return 0
+    index, count = _position(state, columns)
+    while index > 0 and count < most:
+        index -= 1
+        count += len(_block(state, index, columns))
+    return count
 
 
 def _moved(state: State, lines: int, columns: int) -> State:
-    index, up = _bottom(state), state.lines_up + lines
-    while up >= (size := len(block(state.messages[index], columns))):
-        if index == 0:
-            up = size - 1
-            break
-        up -= size
+    index, line = _position(state, columns)
+    line -= lines
+    while line <= 0 and index > 0:
         index -= 1
-    while up < 0 and index + 1 < len(state.messages):
+        line += len(_block(state, index, columns))
+    while index + 1 < len(state.messages) and line > (size := len(_block(state, index, columns))):
         index += 1
-        up += len(block(state.messages[index], columns))
-    if index >= len(state.messages) - 1 and up <= 0:
-        return replace(state, anchor=None, lines_up=0, unseen=0)
-    return replace(state, anchor=state.messages[index].id, lines_up=max(0, up))
+        line -= size
+    if index == len(state.messages) - 1 and line >= len(_block(state, index, columns)):
+        return replace(state, anchor=None, line=0, unseen=0)
+    return replace(state, anchor=state.messages[index].id, line=max(1, line))
 
 
-def sidebar(state: State, height: int) -> list[Line]:
-    """One line per thread, the open one marked."""
-    lines: list[Line] = [(("class:heading", "Threads".ljust(SIDEBAR - 1)),)]
-    at = next((i for i, row in enumerate(state.rows) if row.id == state.thread), 0)
-    first = max(0, min(at - height // 2, len(state.rows) - (height - 1)))
-    return lines + [_row(row, row.id == state.thread) for row in state.rows[first : first + height - 1]]
+def _empty(state: State) -> list[str]:
+    """What to do next, where there is nothing yet."""
+    if state.thread is not None:
+        return [
+            "Nothing here yet.",
+            "",
+            f"Write below. {_key('ask')} asks the model, {_key('say')} only says it, to people.",
+        ]
+    if not state.is_listed:
+        return ["The node is away. What you write stays here." if state.offline else "Looking for your threads …"]
+    if state.opening is not None:
+        return ["Opening …"]
+    if state.rows:
+        return [
+            "A new thread.",
+            "",
+            f"Write below and press {_key('ask')}: that begins it. {_key('next')} goes back to the others.",
+        ]
+    return [
+        "No threads yet.",
+        "",
+        f"Write below and press {_key('ask')}: that begins one.",
+        "",
+        "Or write",
+        "  /import    to bring in your sessions of Claude Code and Codex",
+        "",
+        "and in another terminal",
+        "  opensesh pair    to go on here with what you have on your other device",
+    ]
 
 
-def _row(row: Row, is_open: bool) -> Line:
-    mark = "▸" if is_open else "●" if row.is_new else " "
-    title = shorten(one_line(row.title) or "untitled", SIDEBAR - 4)
-    padded = title + " " * (SIDEBAR - 4 - width(title))
-    return (("class:row.open" if is_open else "class:row.new" if row.is_new else "class:row", f"{mark} {padded}"),)
+def _key(name: str) -> str:
+    return BY_NAME[name].shown
+
+
+def _keys(columns: int, height: int) -> list[Line]:
+    """The page of all keys, as much of it as fits."""
+    told = page()
+    fitting = len(told) if len(told) < height else max(0, height - 2)
+    heading = f"Keys ({_key('keys')} or {_key('escape')} closes this)"
+    lines: list[Line] = [(("class:heading", fit(heading, columns)),)]
+    for keys, about in told[:fitting]:
+        lines.append((("class:bold", fit(f"{keys:<14}", columns)), ("", fit(about, max(0, columns - 14)))))
+    if fitting < len(told):
+        lines.append((("class:dim", fit(f"… {len(told) - fitting} more in a taller window", columns)),))
+    return lines
 
 
 def header(state: State, columns: int) -> Line:
-    """The thread's title."""
-    title = one_line(state.title) if state.thread else "OpenSesh"
-    return (("class:header", " " + shorten(title or "untitled", columns - 2).ljust(columns - 1)),)
+    """The thread's title; its project, and in a narrow window which of how many it is."""
+    title = settled_line(state.title) or "untitled" if state.thread else "New thread" if state.rows else "OpenSesh"
+    at = next((number for number, row in enumerate(state.rows, 1) if row.id == state.thread), 0)
+    place = f" · {at} of {len(state.rows)}" if at and (columns < NARROW or state.alone) else ""
+    project = fit(settled_line(name_of(state.row.project)), columns // 3) if state.row else ""
+    known = f" {project}{place}".replace("  · ", "  ") + " "
+    return (("class:header", filled(" " + title, columns - width(known)) + known),)
 
 
-def status(state: State, columns: int) -> Line:
-    """What is new below, what goes on, where things are stored; the most urgent first."""
-    parts: list[tuple[str, str]] = []
-    if state.notice:
-        parts.append(("class:warning", one_line(state.notice)))
-    if state.unseen:
-        parts.append(("class:new", f"↓ {state.unseen} new"))
-    if state.is_streaming:
-        parts.append(("class:streaming", "answering …"))
-    row = state.row
-    parts.append(
-        ("class:status", "the node is away, coming back …" if state.offline else row.sync if row else state.sync)
-    )
-    line: list[tuple[str, str]] = []
+def notice(state: State, columns: int) -> list[Line]:
+    """What went wrong, and what to do about it, in a few lines; or what a command has done."""
+    text, style = ("! " + state.notice, "class:warning") if state.notice else (state.told, "class:status")
+    if not text:
+        return []
+    pieces = wrap(settled_line(text), max(4, columns - 2))
+    return [((style, " " + piece),) for piece in pieces[:NOTICE_LINES]]
+
+
+def status(state: State, columns: int, now: float) -> Line:
+    """A rule, and on it what is new below, what goes on, where things are stored; the most urgent first.
+
+    `now` in Unix seconds.
+    """
+    line: list[tuple[str, str]] = [("class:line", "─")]
     left = columns - 1
-    for style, text in parts:
-        text = shorten(text, max(4, left - 3))
-        line += [("class:status", " " if not line else " · "), (style, text)]
-        left -= width(text) + 3
-    return tuple(line)
+    for number, (style, text) in enumerate(_parts(state, now)):
+        text = fit(text, left - 4)
+        if len(text) < 2:
+            break
+        line += [("class:line", "── " if number else " "), (style, text), ("class:line", " ")]
+        left -= width(text) + (4 if number else 2)
+    return (*line, ("class:line", "─" * left))
+
+
+def _parts(state: State, now: float) -> list[tuple[str, str]]:
+    parts: list[tuple[str, str]] = []
+    if state.unseen:
+        parts.append(("class:new", f"↓ {state.unseen} new ({_key('newest')})"))
+    elif state.anchor is not None:
+        parts.append(("class:status", f"↓ more ({_key('newest')})"))
+    if state.offline:
+        return [*parts, ("class:warning", "the node is away, coming back …")]
+    if state.sending:
+        parts.append(("class:streaming", "sending …"))
+    if state.run is not None:
+        seconds = int(now - state.begun.get(state.thread or "", now))
+        since = f" {seconds} s" if seconds >= SLOW_S else ""
+        parts.append(("class:streaming", _RUNS.get(state.run, settled_line(state.run)) + since))
+    parts.append(("class:status", settled_line(state.row.sync if state.row else state.sync) or "connecting …"))
+    elsewhere = len([thread for thread in state.running if thread != state.thread])
+    if elsewhere:
+        parts.append(("class:streaming", f"{elsewhere} running elsewhere"))
+    if state.asked_model:
+        parts.append(("class:status", f"asks {settled_line(state.asked_model)}"))
+    return parts
+
+
+def _wrapped(text: str, columns: int) -> list[Line]:
+    return [(("class:dim", piece),) for piece in wrap(text, columns)]

@@ -1,13 +1,17 @@
 """What the screen knows, and how each thing that happens changes it (pure).
 
-`update(state, event)` takes an event as the node tells it, `opened` and `listed` what was asked for. What
-is drawn follows from the state alone (`render`), so all of it can be tested without a terminal.
+`update(state, event)` takes an event as the node tells it; `listed`, `opened` and `earlier` what was asked for.
+What is drawn follows from the state alone (`render`), so all of it can be tested without a terminal.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from client.screen.message import Shown, grown, shown
+
 JSON = dict[str, Any]
+ENDED = frozenset({"completed", "failed", "cancelled", "interrupted"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,40 +23,68 @@ class Row:
     updated_at: str
     messages: int
     sync: str
+    project: str = ""
     is_new: bool = False  # something came that was not looked at yet
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """One message as it is drawn. `version` grows with each change, so that drawings can be kept."""
+class Hit:
+    """A message that holds what was looked for."""
 
-    id: str
-    role: str
-    author: str
-    created_at: str
-    state: str
-    text: str
-    model: str = ""
-    reasoning: str = ""
-    tools: tuple[tuple[str, str], ...] = ()  # name and status
-    version: int = 0
+    thread: str
+    title: str
+    message: str
+    snippet: str
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Everything. `anchor` is the message whose end stands at the bottom; None follows what is newest."""
+    """Everything. `anchor` is the message at the bottom edge; None follows what is newest."""
 
     rows: tuple[Row, ...] = ()
+    is_listed: bool = False  # whether the node has told its threads yet
     thread: str | None = None
     title: str = ""
     messages: tuple[Shown, ...] = ()
+    cursor: int = 0  # events up to here are in `messages`
+    is_whole: bool = True  # whether `messages` begins with the thread's first
     anchor: str | None = None
-    lines_up: int = 0  # of the anchor's message that are below the bottom edge
+    line: int = 0  # how many of the anchor's lines are above the bottom edge; growth below moves nothing
     unseen: int = 0
+    opening: str | None = None  # asked for and not answered yet
+    held: tuple[JSON, ...] = ()  # what happened in `opening` meanwhile
+    running: Mapping[str, str] = field(default_factory=dict)  # thread → state of the run in it
+    begun: Mapping[str, float] = field(default_factory=dict)  # thread → since when something runs in it, Unix seconds
     sync: str = ""
     notice: str = ""
+    told: str = ""  # what a command has done; gone with the next one
     offline: bool = False
-    asking_title: bool = False
+    mode: str = ""  # what the composer is for: "" a message, "rename" a title, "find" a thread, "model" a model
+    query: str = ""  # what is written in a mode that chooses from a list
+    hits: tuple[Hit, ...] = ()  # messages that hold all its words
+    picked: int = 0  # which of those found Enter chooses
+    models: tuple[str, ...] = ()
+    default_model: str = ""
+    model: str = ""  # the one that was chosen here; "" asks the default
+    sending: int = 0  # texts on their way to the node
+    helping: bool = False  # the keys are shown in place of the conversation
+    alone: bool = False  # the conversation without the sidebar, however wide the window is
+    unfolded: bool = False  # tool calls and reasoning shown whole
+
+    @property
+    def chosen(self) -> str | None:
+        """The thread that a person has in mind: the one asked for, or else the open one."""
+        return self.opening or self.thread
+
+    @property
+    def asked_model(self) -> str:
+        """The model that the next prompt goes to."""
+        return self.model or self.default_model
+
+    @property
+    def prompts(self) -> list[str]:
+        """What people wrote in the open thread, the newest first."""
+        return [message.text for message in reversed(self.messages) if message.role == "user" and message.text]
 
     @property
     def row(self) -> Row | None:
@@ -60,56 +92,90 @@ class State:
         return next((row for row in self.rows if row.id == self.thread), None)
 
     @property
-    def is_streaming(self) -> bool:
-        """Whether an answer is being written."""
-        return bool(self.messages) and self.messages[-1].state == "streaming"
+    def run(self) -> str | None:
+        """The state of the run in the open thread, if there is one."""
+        return self.running.get(self.thread) if self.thread is not None else None
+
+
+# ---- what was asked for
 
 
 def listed(state: State, threads: list[JSON], sync: str) -> State:
     """The threads there are, the latest first."""
     new = {row.id for row in state.rows if row.is_new}
     rows = tuple(
-        Row(t["id"], t["title"], t["updated_at"], t["messages"], t["sync"], is_new=t["id"] in new) for t in threads
+        Row(t["id"], t["title"], t["updated_at"], t["messages"], t["sync"], t["project"] or "", t["id"] in new)
+        for t in threads
     )
     title = next((row.title for row in rows if row.id == state.thread), state.title)
     notice = "" if state.offline else state.notice  # what was said while the node was away is over
-    return replace(state, rows=rows, sync=sync, title=title, notice=notice, offline=False)
+    return replace(state, rows=rows, is_listed=True, sync=sync, title=title, notice=notice, offline=False)
 
 
-def opened(state: State, thread: JSON) -> State:
-    """A thread was chosen."""
-    rows = tuple(replace(row, is_new=False) if row.id == thread["id"] else row for row in state.rows)
+def offered(state: State, models: list[JSON]) -> State:
+    """The models that can be asked. One that was chosen and is gone is no longer chosen."""
+    ids = tuple(model["id"] for model in models)
+    default = next((model["id"] for model in models if model["default"]), "")
+    return replace(state, models=ids, default_model=default, model=state.model if state.model in ids else "")
+
+
+def searched(state: State, query: str, results: list[JSON]) -> State:
+    """What a search found. Nothing happens if something else is looked for by now."""
+    if (state.mode, state.query) != ("find", query):
+        return state
+    hits = (Hit(r["thread"], r["title"], r["message_id"], r["snippet"]) for r in results if r["message_id"])
+    return replace(state, hits=tuple(hits))
+
+
+def opening(state: State, thread: str) -> State:
+    """A thread was chosen, and is asked for: what happens in it from now on is held until the answer comes."""
+    stays = thread == state.thread
+    return replace(state, opening=thread, held=(), mode=state.mode if stays else "", helping=stays and state.helping)
+
+
+def opened(state: State, thread: JSON, is_whole: bool = True) -> State:
+    """The thread came. Nothing happens if another one was chosen since."""
+    if thread["id"] != state.opening:
+        return state
     messages = tuple(shown(message) for message in thread["messages"])
-    return replace(
+    is_same = thread["id"] == state.thread
+    stays = is_same and any(message.id == state.anchor for message in messages)
+    held = state.held
+    state = replace(
         state,
-        rows=rows,
+        rows=tuple(replace(row, is_new=False) if row.id == thread["id"] else row for row in state.rows),
         thread=thread["id"],
         title=thread["title"],
         messages=messages,
-        anchor=None,
-        lines_up=0,
-        unseen=0,
-        notice="",
-        asking_title=False,
+        cursor=thread["cursor"],
+        is_whole=is_whole,
+        anchor=state.anchor if stays else None,
+        line=state.line if stays else 0,
+        unseen=state.unseen if stays else 0,
+        opening=None,
+        held=(),
+        notice=state.notice if is_same else "",
     )
+    if messages and messages[-1].state == "streaming" and state.run is None:
+        state = _running(state, thread["id"], "streaming")
+    for event in held:
+        state = update(state, event)
+    return state
 
 
-def shown(message: JSON) -> Shown:
-    """A message of the API as it is drawn."""
-    reasoning = "".join(part.get("text") or "" for part in message["parts"] if part["type"] == "reasoning")
-    others = [f"[{part['type']}] " + (part.get("text") or "") for part in message["parts"]
-              if part["type"] in ("placeholder", "file", "image")]  # fmt: skip
-    return Shown(
-        id=message["id"],
-        role=message["role"],
-        author=message["author"]["name"],
-        created_at=message["created_at"],
-        state=message["state"],
-        text="\n".join([*([message["text"]] if message["text"] else []), *others]),
-        model=message.get("model") or "",
-        reasoning=reasoning,
-        tools=tuple((call["name"], call["status"]) for call in message["tool_calls"]),
-    )
+def blank(state: State) -> State:
+    """No thread is open: what is written next begins one."""
+    return replace(_closed(state, ""), opening=None, held=(), mode="")
+
+
+def earlier(state: State, thread: JSON, before: str, is_whole: bool) -> State:
+    """Messages from before the one named, which was the first; too late if it no longer is."""
+    if thread["id"] != state.thread or not state.messages or state.messages[0].id != before:
+        return state
+    return replace(state, messages=(*map(shown, thread["messages"]), *state.messages), is_whole=is_whole)
+
+
+# ---- what happened
 
 
 def update(state: State, event: JSON) -> State:
@@ -117,9 +183,13 @@ def update(state: State, event: JSON) -> State:
     kind, thread = event["type"], event.get("thread")
     if kind == "ready":
         return replace(state, offline=False)
-    if thread != state.thread:
-        rows = tuple(replace(row, is_new=True) if row.id == thread else row for row in state.rows)
-        return replace(state, rows=rows) if kind.startswith("message.") else state
+    if thread is None:
+        return state
+    state = _marked(state, kind, thread, event)
+    if thread == state.opening:
+        state = replace(state, held=(*state.held, event))
+    if thread != state.thread or event["cursor"] <= state.cursor:
+        return state
     if kind == "message.added":
         return _added(state, shown(event["message"]))
     if kind == "message.changed":
@@ -128,40 +198,75 @@ def update(state: State, event: JSON) -> State:
         return _grown(state, event["message_id"], event["part"], event["text"])
     if kind == "thread.changed" and event.get("title"):
         return replace(state, title=event["title"])
-    if kind == "thread.deleted":
-        return replace(state, thread=None, title="", messages=(), anchor=None, notice="This thread was deleted.")
+    if kind in ("thread.deleted", "thread.trashed"):
+        return _closed(state, kind)
     return state
 
 
+def _marked(state: State, kind: str, thread: str, event: JSON) -> State:
+    """The marks in the sidebar: what runs, what is new, what is gone."""
+    if kind == "run.state":
+        state = _running(state, thread, None if event["state"] in ENDED else event["state"])
+    elif kind in ("message.added", "message.changed"):
+        if event["message"]["state"] == "streaming":
+            state = _running(state, thread, state.running.get(thread, "streaming"))
+        elif event["message"]["role"] == "assistant":
+            state = _running(state, thread, None)
+    if kind.startswith("message.") and thread not in (state.thread, state.opening):
+        state = replace(state, rows=tuple(replace(r, is_new=True) if r.id == thread else r for r in state.rows))
+    if kind in ("thread.deleted", "thread.trashed"):
+        state = replace(state, rows=tuple(row for row in state.rows if row.id != thread))
+    return state
+
+
+def _running(state: State, thread: str, run: str | None) -> State:
+    if state.running.get(thread) == run:
+        return state
+    others = {name: known for name, known in state.running.items() if name != thread}
+    return replace(state, running=others if run is None else {**others, thread: run})
+
+
+def timed(state: State, now: float) -> State:
+    """The state with the time noted at which what runs was first seen. `now` in Unix seconds."""
+    if state.begun.keys() == state.running.keys():
+        return state
+    return replace(state, begun={thread: state.begun.get(thread, now) for thread in state.running})
+
+
 def _added(state: State, message: Shown) -> State:
-    if any(known.id == message.id for known in state.messages):
+    if any(known.id == message.id for known in reversed(state.messages)):
         return _changed(state, message)
     unseen = state.unseen + (state.anchor is not None)
     return replace(state, messages=(*state.messages, message), unseen=unseen)
 
 
 def _changed(state: State, message: Shown) -> State:
-    for index in range(len(state.messages) - 1, -1, -1):
-        known = state.messages[index]
-        if known.id == message.id:
-            return _put(state, index, replace(message, version=known.version + 1))
-    return state
+    index = _index(state, message.id)
+    return state if index is None else _put(state, index, replace(message, version=state.messages[index].version + 1))
 
 
 def _grown(state: State, identifier: str, part: str, text: str) -> State:
-    for index in range(len(state.messages) - 1, -1, -1):
-        known = state.messages[index]
-        if known.id == identifier:
-            if part == "reasoning":
-                grown = replace(known, version=known.version + 1, reasoning=known.reasoning + text)
-            else:
-                grown = replace(known, version=known.version + 1, text=known.text + text)
-            return _put(state, index, grown)
-    return state
+    index = _index(state, identifier)
+    return state if index is None else _put(state, index, grown(state.messages[index], part, text))
+
+
+def _index(state: State, identifier: str) -> int | None:
+    """Where a message stands; the last ones are asked for most."""
+    return next((i for i in range(len(state.messages) - 1, -1, -1) if state.messages[i].id == identifier), None)
 
 
 def _put(state: State, index: int, message: Shown) -> State:
     return replace(state, messages=(*state.messages[:index], message, *state.messages[index + 1 :]))
+
+
+_GONE = {"thread.deleted": "This thread was deleted.", "thread.trashed": "This thread was put into the trash."}
+
+
+def _closed(state: State, kind: str) -> State:
+    notice = _GONE.get(kind, "")
+    return replace(
+        state, thread=None, title="", messages=(), is_whole=True, anchor=None, line=0, unseen=0, notice=notice
+    )
 
 
 def next_thread(state: State, step: int) -> str | None:
@@ -169,5 +274,6 @@ def next_thread(state: State, step: int) -> str | None:
     if not state.rows:
         return None
     ids = [row.id for row in state.rows]
-    at = ids.index(state.thread) + step if state.thread in ids else 0
-    return ids[at % len(ids)]
+    if state.chosen not in ids:
+        return ids[0 if step > 0 else -1]
+    return ids[(ids.index(state.chosen) + step) % len(ids)]

@@ -1,117 +1,136 @@
 """The screen in a real terminal, with a real node behind it."""
 
 import os
-import shutil
+import re
+import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from client.demo.machines import Device
-
-needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-PATIENCE_S = 20.0
-
-
-class Terminal:
-    """A tmux session of its own server, running `opensesh`."""
-
-    def __init__(self, device: Device, folder: Path) -> None:
-        self._socket = str(folder / "tmux")
-        command = f"'{sys.executable}' -P -c 'import sys, opensesh; sys.exit(opensesh.main())'; echo left with $?; cat"
-        self._environment = {
-            **device.environment,
-            "TERM": "xterm-256color",
-            "LANG": "C.UTF-8",
-            "PATH": os.environ["PATH"],
-        }
-        self._tmux("-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "24", command)
-
-    def _tmux(self, *words: str) -> str:
-        done = subprocess.run(
-            ["tmux", "-S", self._socket, *words], env=self._environment, capture_output=True, text=True, timeout=20,
-            check=True,
-        )  # fmt: skip
-        return done.stdout
-
-    def press(self, *keys: str) -> None:
-        self._tmux("send-keys", *keys)
-
-    def type(self, text: str) -> None:
-        self._tmux("send-keys", "-l", text)
-
-    def resize(self, columns: int, rows: int) -> None:
-        self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
-
-    def screen(self) -> str:
-        return self._tmux("capture-pane", "-p")
-
-    def shows(self, *words: str, until: Callable[[str], bool] = lambda _: True) -> str:
-        """Wait until all words are on the screen."""
-        deadline = time.monotonic() + PATIENCE_S
-        while True:
-            screen = self.screen()
-            if all(word in screen for word in words) and until(screen):
-                return screen
-            assert time.monotonic() < deadline, f"{words} did not come up on:\n{screen}"
-
-    def close(self) -> None:
-        subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True, check=False)
+from tests.client.screen.tmux import Terminal, needs_tmux
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Iterator[tuple[Terminal, Device]]:
+def laptop(tmp_path: Path) -> Iterator[Device]:
     device = Device("laptop", tmp_path)
-    terminal = Terminal(device, tmp_path)
     try:
-        yield terminal, device
+        yield device
     finally:
-        terminal.close()
         device.stop()
 
 
+@pytest.fixture
+def opened(laptop: Device, tmp_path: Path) -> Iterator[Terminal]:
+    terminal = Terminal(laptop, tmp_path)
+    try:
+        yield terminal
+    finally:
+        terminal.close()
+
+
 @pytest.mark.deep
 @needs_tmux
-def test_a_thread_from_its_title_to_a_live_answer_at_every_width(opened: tuple[Terminal, Device]) -> None:
-    terminal, device = opened
-    terminal.shows("No threads yet.", "local-only", "Ctrl-Q quit")
-    terminal.press("C-n")
-    terminal.shows("title›")
-    terminal.type("Fix the parser")
-    terminal.press("Enter")
-    terminal.shows("▸ Fix the parser", "Nothing here yet")
-    terminal.type("How do I pair?")
-    terminal.press("Enter")
-    terminal.shows("laptop ·", "answer · guide", "gets this answer.", until=lambda s: "answering" not in s)
-    device.run("say", "Fix the parser", "written elsewhere, 日本語 🎉")
-    terminal.shows("written elsewhere, 日本語 🎉")
-    terminal.resize(60, 20)
-    narrow = terminal.shows("written elsewhere", until=lambda s: "▸" not in s)
+def test_a_thread_from_its_first_words_to_a_live_answer_at_every_width(opened: Terminal, laptop: Device) -> None:
+    opened.shows("No threads yet.", "local-only", "Ctrl-Q quit")
+    opened.type("How do I pair?")
+    opened.press("Enter")
+    opened.shows("▸ How do I pair?", "guide · assistant", "gets this answer.", until=lambda s: "answering" not in s)
+    laptop.run("say", "How do I pair?", "written elsewhere, 日本語 🎉")
+    opened.shows("written elsewhere, 日本語 🎉")
+    opened.resize(60, 15)
+    narrow = opened.shows("written elsewhere", "1 of 1", until=lambda s: "▸" not in s)
     assert "│" not in narrow.splitlines()[3], "the sidebar is gone below 80 columns"
-    terminal.resize(140, 30)
-    terminal.shows("▸ Fix the parser", "written elsewhere")
+    opened.resize(200, 60)
+    opened.shows("▸ How do I pair?", "written elsewhere")
+    opened.press("C-n")
+    opened.shows("A new thread.")
+    opened.press("C-k")
+    opened.type("pair")
+    opened.press("Enter")
+    opened.shows("written elsewhere")
 
 
 @pytest.mark.deep
 @needs_tmux
-def test_typing_goes_on_while_the_node_is_away_and_leaving_restores_the_terminal(
-    opened: tuple[Terminal, Device],
-) -> None:
-    terminal, device = opened
-    device.run("new", "A thread")
-    terminal.shows("▸ A thread")
-    device.run("node", "stop")
-    terminal.shows("the node is away")
-    terminal.type("typed meanwhile")
-    terminal.press("Enter")
-    terminal.shows("E001", "› typed meanwhile")
-    device.run("node", "start")
-    terminal.shows("local-only", until=lambda s: "away" not in s)
-    terminal.press("M-s")
-    terminal.shows("laptop ·", "typed meanwhile")
-    terminal.press("C-q")
-    screen = terminal.shows("left with 0")
-    assert "▸" not in screen, "the terminal shows what it showed before"
+def test_typing_goes_on_while_the_node_is_away_and_sending_starts_it(opened: Terminal, laptop: Device) -> None:
+    laptop.run("new", "A thread")
+    opened.shows("▸ A thread")
+    laptop.run("node", "stop")
+    opened.shows("the node is away")
+    opened.type("typed meanwhile")
+    opened.shows("› typed meanwhile")
+    opened.press("M-s")
+    opened.shows("laptop ·", "typed meanwhile", "local-only", until=lambda s: "away" not in s)
+    assert len(laptop.run("show", "A thread")["messages"]) == 1
+
+
+@pytest.mark.deep
+@needs_tmux
+def test_a_node_that_is_killed_and_comes_back_is_followed_again_without_a_key(opened: Terminal, laptop: Device) -> None:
+    laptop.run("new", "A thread")
+    opened.shows("▸ A thread")
+    os.kill(laptop.run("node", "status")["pid"], signal.SIGKILL)
+    opened.shows("the node is away")
+    laptop.run("say", "A thread", "after it came back")
+    opened.shows("after it came back", "local-only", until=lambda s: "away" not in s)
+
+
+@pytest.mark.deep
+@needs_tmux
+def test_without_a_node_that_may_be_started_a_text_comes_back_with_what_to_do(laptop: Device, tmp_path: Path) -> None:
+    laptop.run("new", "A thread")
+    terminal = Terminal(laptop, tmp_path, OPENSESH_NODE_AUTOSTART="0")
+    try:
+        terminal.shows("▸ A thread")
+        laptop.run("node", "stop")
+        terminal.shows("the node is away")
+        terminal.type("typed meanwhile")
+        terminal.press("Enter")
+        terminal.shows("E001", "› typed meanwhile")
+    finally:
+        terminal.close()
+
+
+@pytest.mark.deep
+@needs_tmux
+def test_leaving_gives_the_terminal_back_as_it_was(opened: Terminal) -> None:
+    opened.shows("No threads yet.")
+    opened.press("C-q")
+    assert "Threads" not in opened.shows("left with 0")
+
+
+@pytest.mark.deep
+@needs_tmux
+def test_without_colours_everything_is_said_by_words_and_weight(laptop: Device, tmp_path: Path) -> None:
+    laptop.run("new", "A thread")
+    terminal = Terminal(laptop, tmp_path, NO_COLOR="1")
+    try:
+        terminal.shows("▸ A thread", "local-only")
+        colours = re.findall(r"\x1b\[[0-9;]*?(?:3[0-7]|4[0-7]|9[0-7]|[34]8;[25])[0-9;]*m", terminal.screen("-e"))
+        assert colours == []
+    finally:
+        terminal.close()
+
+
+@pytest.mark.deep
+@needs_tmux
+def test_on_a_terminal_that_cannot_draw_the_list_is_printed(laptop: Device, tmp_path: Path) -> None:
+    laptop.run("new", "A thread")
+    terminal = Terminal(laptop, tmp_path, before="TERM=dumb")
+    try:
+        assert "Ctrl-Q" not in terminal.shows("A thread", "left with 0")
+    finally:
+        terminal.close()
+
+
+@pytest.mark.deep
+def test_without_a_terminal_the_list_is_printed(laptop: Device) -> None:
+    laptop.run("new", "A thread")
+    done = subprocess.run(
+        laptop.command()[:-1], env=laptop.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0 and "A thread" in done.stdout and "\x1b" not in done.stdout
