@@ -48,10 +48,13 @@ def unpack(cursor: int, thread: bytes, payload: bytes) -> Happening:
 
 
 def of_message(change: Change, author: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """How a new or changed message is told: whole, or by the text that was added at its end."""
+    """How a new or changed message is told: whole, or by the text that was added at its end.
+
+    `at` is how many characters stood before it, for a reader who may have seen the addition already."""
     before, now = change
     if before is not None and (added := _growth(before, now)) is not None:
-        return "message.delta", {"message_id": now.id, "part": now.parts[-1].type, "text": added}
+        told = {"message_id": now.id, "part": now.parts[-1].type, "at": len(now.parts[-1].text) - len(added)}
+        return "message.delta", {**told, "text": added}
     kind = "message.added" if before is None else "message.changed"
     return kind, {"message": shapes.message(now, author)}
 

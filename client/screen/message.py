@@ -66,10 +66,14 @@ def _piece(part: JSON, calls: dict[str, JSON]) -> Piece:
     )
 
 
-def grown(message: Shown, kind: str, text: str) -> Shown:
-    """The message with text added at its end."""
+def grown(message: Shown, kind: str, text: str, at: int) -> Shown:
+    """The message with text added at its end, after `at` characters. What it has already is not added again: it was
+    read while the text came."""
     *others, last = message.pieces or (Piece(kind),)
     if last.kind != kind:
         others, last = [*others, last], Piece(kind)
-    grown_last = replace(last, text=last.text + text)
+    fresh = text[max(0, len(last.text) - at) :]
+    if not fresh:
+        return message
+    grown_last = replace(last, text=last.text + fresh)
     return replace(message, version=message.version + 1, pieces=(*others, grown_last))

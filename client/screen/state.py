@@ -195,7 +195,7 @@ def update(state: State, event: JSON) -> State:
     if kind == "message.changed":
         return _changed(state, shown(event["message"]))
     if kind == "message.delta":
-        return _grown(state, event["message_id"], event["part"], event["text"])
+        return _grown(state, event)
     if kind == "thread.changed" and event.get("title"):
         return replace(state, title=event["title"])
     if kind in ("thread.deleted", "thread.trashed"):
@@ -245,9 +245,11 @@ def _changed(state: State, message: Shown) -> State:
     return state if index is None else _put(state, index, replace(message, version=state.messages[index].version + 1))
 
 
-def _grown(state: State, identifier: str, part: str, text: str) -> State:
-    index = _index(state, identifier)
-    return state if index is None else _put(state, index, grown(state.messages[index], part, text))
+def _grown(state: State, event: JSON) -> State:
+    index = _index(state, event["message_id"])
+    if index is None:
+        return state
+    return _put(state, index, grown(state.messages[index], event["part"], event["text"], event["at"]))
 
 
 def _index(state: State, identifier: str) -> int | None:

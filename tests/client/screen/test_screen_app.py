@@ -54,8 +54,8 @@ async def test_a_message_written_elsewhere_and_a_stream_come_up_by_themselves(cl
         streaming = answer("t1-2")
         node.happen("message.added", "t1", message=streaming)
         await seat.shows("answering …", "Esc stop")
-        for piece in ("To be", " gin", " with"):
-            node.happen("message.delta", "t1", message_id="t1-2", part="text", text=piece)
+        for at, piece in ((0, "To be"), (5, " gin"), (9, " with")):
+            node.happen("message.delta", "t1", message_id="t1-2", part="text", at=at, text=piece)
         await seat.shows("To be gin with")
         node.happen("message.changed", "t1", message=answer("t1-2", "To begin with", state="final"))
         await seat.shows("To begin with", until=lambda s: "answering" not in s.lines[-3])
@@ -94,7 +94,8 @@ async def test_another_size_while_an_answer_streams_keeps_everything_in_its_plac
         await seat.shows("hello")
         node.happen("message.added", "t1", message=answer("a"))
         for number, (columns, rows) in enumerate([(60, 15), (200, 60), (79, 20), (120, 16), (100, 30)]):
-            node.happen("message.delta", "t1", message_id="a", part="text", text=f"word{number} " * 30)
+            text = f"word{number} " * 30
+            node.happen("message.delta", "t1", message_id="a", part="text", at=number * len(text), text=text)
             seat.resize(columns, rows)
             lines = await seat.shows(f"word{number}", "Ask something", until=lambda s: "quit" in s.lines[-1])
             assert len(lines) == rows

@@ -59,7 +59,9 @@ def test_scrolling_up_stays_put_while_the_very_message_at_the_edge_grows() -> No
     state = conversation(*(message(str(n), "x") for n in range(9)), answer("a", "\n".join(map(str, range(30)))))
     state = render.scrolled(state, 5, 80, 10)
     before = seen(state)
-    assert seen(update(state, event("message.delta", message_id="a", part="text", text="\nmore" * 50))) == before
+    more = event("message.delta", message_id="a", part="text", at=len(state.messages[-1].text), text="\nmore" * 50)
+    grown = update(state, more)
+    assert grown != state and seen(grown) == before
 
 
 def test_one_scrolls_line_by_line_and_back_to_following() -> None:

@@ -19,8 +19,8 @@ def test_a_new_message_stands_last_and_the_same_one_again_is_no_second() -> None
 
 def test_a_stream_grows_its_message_until_it_ends() -> None:
     state = conversation(answer("a"))
-    for piece in ("One", " two", " three"):
-        state = update(state, event("message.delta", message_id="a", part="text", text=piece))
+    for at, piece in ((0, "One"), (3, " two"), (7, " three")):
+        state = update(state, event("message.delta", message_id="a", part="text", at=at, text=piece))
     assert texts(state) == ["One two three"] and state.run == "streaming"
     version = state.messages[0].version
     state = update(state, event("message.changed", message=answer("a", "One two three", state="final")))
@@ -29,8 +29,8 @@ def test_a_stream_grows_its_message_until_it_ends() -> None:
 
 def test_reasoning_and_text_are_pieces_in_the_order_they_came() -> None:
     state = conversation(answer("a"))
-    for part, text in (("reasoning", "h"), ("reasoning", "m"), ("text", "So"), ("reasoning", "but")):
-        state = update(state, event("message.delta", message_id="a", part=part, text=text))
+    for part, at, text in (("reasoning", 0, "h"), ("reasoning", 1, "m"), ("text", 0, "So"), ("reasoning", 0, "but")):
+        state = update(state, event("message.delta", message_id="a", part=part, at=at, text=text))
     pieces = [(piece.kind, piece.text) for piece in state.messages[0].pieces]
     assert pieces == [("reasoning", "hm"), ("text", "So"), ("reasoning", "but")]
 
@@ -66,10 +66,17 @@ def test_what_happens_between_asking_for_a_thread_and_its_answer_is_neither_lost
 
 def test_a_delta_that_the_thread_already_holds_is_not_added_again() -> None:
     state = opening(conversation(), "t2")
-    state = update(state, event("message.delta", "t2", cursor=4, message_id="a", part="text", text="One"))
-    state = update(state, event("message.delta", "t2", cursor=6, message_id="a", part="text", text=" two"))
+    state = update(state, event("message.delta", "t2", cursor=4, message_id="a", part="text", at=0, text="One"))
+    state = update(state, event("message.delta", "t2", cursor=6, message_id="a", part="text", at=3, text=" two"))
     state = opened(state, thread("t2", answer("a", "One"), cursor=5))
     assert texts(state) == ["One two"]
+
+
+def test_a_delta_of_which_the_thread_was_read_with_a_part_adds_the_rest() -> None:
+    state = conversation(answer("a", "One tw"))  # read after the cursor that came with it, while the text came
+    for at, piece in ((0, "One"), (3, " two"), (7, " three")):
+        state = update(state, event("message.delta", message_id="a", part="text", at=at, text=piece))
+    assert texts(state) == ["One two three"]
 
 
 def test_an_answer_for_a_thread_that_is_no_longer_wanted_opens_nothing() -> None:
