@@ -67,6 +67,28 @@ async def test_the_same_request_asked_twice_at_once_is_one_run(alone: Alone) -> 
     assert await device.texts(thread) == [("Hi?", "final"), ("Hello.", "final")]
 
 
+async def test_the_same_request_asked_again_while_the_first_is_answered_is_not_answered_anew(
+    alone: Alone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second stands between looking for the run and beginning it until the first has ended."""
+    device, thread = alone
+    write, ended, written = device.runs._writer.write_prompt, asyncio.Event(), 0
+
+    async def slow_for_the_second(thread: str, text: str, request: str) -> str:
+        nonlocal written
+        written += 1
+        if written > 1:
+            await ended.wait()
+        return await write(thread, text, request)
+
+    monkeypatch.setattr(device.runs._writer, "write_prompt", slow_for_the_second)
+    device.models.script = script = Script([text("Hello."), DONE], [text("Again."), DONE])
+    first, second = (device.asking(thread, "Hi?", "one") for _ in range(2))
+    await first.end()
+    ended.set()
+    assert (await second.end())["text"] == "Hello." and len(script.asked) == 1
+
+
 async def test_a_new_request_is_a_retry_that_knows_what_was_cut_off(alone: Alone) -> None:
     device, thread = alone
     device.models.script = Script([text("Half"), ConnectionError()])
