@@ -11,6 +11,7 @@ import pycrdt
 from pycrdt._base import BaseType
 
 from crdt.content import Message, messages, read_leases, read_message, read_runs
+from crdt.ids import to_text
 from crdt.permissions import Lane, LaneKind
 from crdt.replica import Replica
 
@@ -115,9 +116,9 @@ class Thread:
         for lane, document in sorted(self.replica.lanes.items()):
             if lane.kind is LaneKind.TIMELINE:
                 for identifier, values in read_runs(document.doc).items():
-                    known = found.get(identifier)
-                    if known is None or _weight(values) > _weight(known):
-                        found[identifier] = {**values, "device": lane.owner}
+                    said, known = {**values, "device": lane.owner}, found.get(identifier)
+                    if known is None or _weight(said) > _weight(known):
+                        found[identifier] = said
         return found
 
     def leases(self) -> list[tuple[int, bytes]]:
@@ -130,10 +131,14 @@ class Thread:
         return shared_values(self.replica, "meta")
 
 
-def _weight(run: dict[str, Any]) -> tuple[int, bool]:
-    """Of two accounts of one run the one of the higher lease counts, then the one that says it has ended."""
+def _weight(run: dict[str, Any]) -> tuple[int, bool, bool]:
+    """Of two accounts of one run that of the higher lease counts, then one that says it has ended, then the runner's.
+
+    Whoever asked goes on calling it queued.
+    """
     lease = run.get("lease")
-    return int(lease) if isinstance(lease, int | float) else 0, run.get("ended") is not None
+    number = int(lease) if isinstance(lease, int | float) else 0
+    return number, run.get("ended") is not None, run.get("runner") == to_text(run["device"])
 
 
 def shared_values(replica: Replica, root: str) -> dict[str, Any]:

@@ -31,12 +31,14 @@ from node.agent.lease import Lease, QueueTo, RunHere, View
 from node.agent.ports import NoTools, RunRecord
 from node.agent.providers import Providers
 from node.agent.turn import TERMINAL, State
-from node.bus import Bus
+from node.bus import Bus, Event, Overflow, Subscription
 from node.happenings import Happening
 from node.run_thread import RunJournal, RunThread, record_of, state_of
 from node.threads import OpenThread, Threads
 
 LEASE_RECORD = "taken_from"
+LOOK_AGAIN_S = 1.0  # at a run that another device is to begin: its silence makes no sound
+STOPPED = errors.INTERNAL("This node was stopped; the other device goes on.", next="See: opensesh show")
 log = logging.getLogger(__name__)
 
 
@@ -71,7 +73,8 @@ class Runs:
         self._queues: dict[str, deque[Driver]] = {}
         self._drivers: dict[str, Driver] = {}
         self._placing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._heard: dict[bytes, int] = {}
+        self._heard_ms: dict[bytes, int] = {}
+        self._moved = asyncio.Event()  # replaced each time: set once another device has changed a thread
         self._since_ms = self._clock.monotonic_ms()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -103,6 +106,7 @@ class Runs:
     async def close(self) -> None:
         """Interrupt what runs, and let it be written."""
         self._closing = True
+        self._wake_followers()
         for driver in list(self._drivers.values()):
             driver.cut(errors.INTERNAL("The node was stopped while this ran.", next="Ask again."))
         tasks = [driver.task for driver in self._drivers.values() if driver.task]
@@ -219,7 +223,7 @@ class Runs:
             me=self._me,
             leases=tuple(Lease(number, device) for number, device in opened.view.leases()),
             owner_devices=frozenset([self._me, *owners]),
-            heard_ms=self._heard,
+            heard_ms=self._heard_ms,
             listening_since_ms=self._since_ms,
             now_ms=self._clock.monotonic_ms(),
         )
@@ -240,12 +244,17 @@ class Runs:
 
     # ---- what other devices do
 
+    def _wake_followers(self) -> None:
+        self._moved.set()
+        self._moved = asyncio.Event()
+
     def _on_change(self, opened: OpenThread, receipts: list[Receipt]) -> None:
         now = self._clock.monotonic_ms()
         devices = {receipt.envelope.header.device for receipt in receipts if receipt.envelope}
         if not self._account.exists or not devices - {self._me}:
             return
-        self._heard.update(dict.fromkeys(devices, now))
+        self._heard_ms.update(dict.fromkeys(devices, now))
+        self._wake_followers()
         name = to_text(opened.id)
         view = self._view(opened)
         for driver in [d for d in self._drivers.values() if d.record.thread == name]:
@@ -287,21 +296,37 @@ class Runs:
             yield {"type": "run.queued", **shown}
             progress = _Progress(record, turn.answer_id(record.id))
             while True:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(1.0):
-                        event = await anext(events)
-                        for line in progress.told(event) if isinstance(event, Happening) else ():
-                            yield line
+                event = await self._heard(events, LOOK_AGAIN_S)
+                while event is not None:  # all that is told comes before the end that the thread may show already
+                    for line in progress.told(event) if isinstance(event, Happening) else ():
+                        yield line
+                    event = await self._heard(events, 0)
+                if self._closing:
+                    for line in progress.end({"error": json.dumps(STOPPED.to_json())}, ""):
+                        yield line
+                    return
                 opened = await self._threads.open(_id(record.thread))
                 shown = opened.view.runs().get(record.id, {})
                 if state_of(shown) in TERMINAL:
-                    yield progress.end(shown, await self._writer.message_text(record.thread, progress.answer))
+                    for line in progress.end(shown, await self._writer.message_text(record.thread, progress.answer)):
+                        yield line
                     return
                 taken = await self._take_up(opened, record, shown)
                 if taken is not None:
                     async for line in taken.feed.read():
                         yield line
                     return
+
+    async def _heard(self, events: Subscription, wait_s: float) -> Event | Overflow | None:
+        """The next event; None when a thread has changed without one, when the time is over, or at the very end."""
+        moved = asyncio.ensure_future(self._moved.wait())
+        told = asyncio.ensure_future(_next(events))
+        try:
+            await asyncio.wait({moved, told}, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+            return told.result() if told.done() else None
+        finally:
+            moved.cancel()
+            told.cancel()
 
     async def _leases(self, record: RunRecord) -> list[tuple[int, bytes]]:
         return (await self._threads.open(_id(record.thread))).view.leases()
@@ -322,31 +347,45 @@ class _Progress:
         self.answer = answer
         self._shown = {"run": record.id, "thread": record.thread, "message_id": answer}
         self._begun = False
+        self._text = ""  # of the answer, as far as it was told
 
     def told(self, event: Happening) -> list[dict[str, Any]]:
         """The lines that follow from one event."""
-        if event.type == "message.added" and event.data["message"]["id"] == self.answer:
-            self._begun = True
+        if event.type in ("message.added", "message.changed") and event.data["message"]["id"] == self.answer:
             message = event.data["message"]
-            lines = [{"type": "run.started", **self._shown, "model": message["model"]}]
-            return lines + ([self._delta(message["text"], "text")] if message["text"] else [])
+            begun, self._begun = self._begun, True
+            lines = [] if begun else [{"type": "run.started", **self._shown, "model": message["model"]}]
+            return lines + self._rest(message["text"])
         if event.type == "message.delta" and event.data["message_id"] == self.answer:
+            if event.data["part"] == "text":
+                self._text += event.data["text"]
             return [self._delta(event.data["text"], event.data["part"])]
         return []
+
+    def _rest(self, text: str) -> list[dict[str, Any]]:
+        """What was not told of the answer's text; events may have been missed, or have told it whole."""
+        if not text.startswith(self._text) or text == self._text:
+            return []
+        rest, self._text = text[len(self._text) :], text
+        return [self._delta(rest, "text")]
 
     def _delta(self, text: str, part: str) -> dict[str, Any]:
         return {"type": "run.delta", **self._shown, "text": text, "part": part}
 
-    def end(self, shown: dict[str, Any], text: str) -> dict[str, Any]:
-        """The last line."""
-        state = state_of(shown)
+    def end(self, shown: dict[str, Any], text: str) -> list[dict[str, Any]]:
+        """What is left to be told, and the last line."""
+        state, rest = state_of(shown), self._rest(text)
         if state is State.COMPLETED:
-            return {"type": "run.completed", **self._shown, "text": text}
+            return [*rest, {"type": "run.completed", **self._shown, "text": text}]
         if state is State.CANCELLED:
-            return {"type": "run.cancelled", **self._shown}
+            return [*rest, {"type": "run.cancelled", **self._shown}]
         error = shown.get("error")
         told = json.loads(error) if isinstance(error, str) else errors.INTERNAL().to_json()
-        return {"type": "run.failed", **self._shown, "error": told}
+        return [*rest, {"type": "run.failed", **self._shown, "error": told}]
+
+
+async def _next(events: Subscription) -> Event | Overflow | None:
+    return await anext(events, None)
 
 
 def _under(record: RunRecord, number: int, runner: str) -> RunRecord:

@@ -153,6 +153,7 @@ class Driver:
     async def _give_in(self, error: errors.OpenSeshError) -> None:
         """The thread or the journal can't be written: say so to whoever listens, and leave what was stored.
 
+        What was to be done after what failed is not done: text after text that was lost would hide the gap.
         If not even the failure can be recorded, the journal still calls the run unfinished, and the next
         start makes it interrupted.
         """
@@ -161,9 +162,8 @@ class Driver:
             return
         self._turn, effects = turn.step(self._turn, steps.Broke(error))
         for effect in effects or [steps.CloseMessage("interrupted"), steps.Record(steps.State.FAILED, error)]:
-            if not isinstance(effect, steps.Append):  # text after text that was lost would hide the gap
-                with contextlib.suppress(Exception):
-                    await self._perform(effect)
+            with contextlib.suppress(Exception):
+                await self._perform(effect)
         if not self.feed.ended:
             self._announce("run.failed", error=error.to_json(), message_id=self.record.message)
 

@@ -93,12 +93,19 @@ def test_a_prompt_that_is_too_long_alone_loses_its_middle() -> None:
     assert context.omission == Omission(1, "1", "1")
 
 
+@pytest.mark.parametrize("short_of", range(0, 200, 8))
+def test_what_is_said_of_the_omission_counts_too(short_of: int) -> None:
+    prompt = "x" * (5_000 - len(SYSTEM) - short_of)
+    context = sent(user("1", "before" * 100), user("p", prompt), limit=5_000)
+    assert context.omission and sum(len(message.content) for message in context.messages) <= 5_000
+
+
 def test_a_prompt_that_is_not_in_the_history_is_refused() -> None:
     with pytest.raises(ValueError, match="nowhere"):
         sent(user("1", "Hi"), prompt="nowhere")
 
 
-_texts = st.text(min_size=0, max_size=30).map(lambda text: text * 200)
+_texts = st.integers(0, 6_000).map(lambda size: "x" * size)
 _calls = st.builds(PastCall, st.just("grep"), _texts, _texts, st.just("ok"))
 
 

@@ -52,7 +52,7 @@ async def test_nothing_is_told_to_readers_before_it_is_stored() -> None:
     driver = await stage.begin(Script([text("Hello."), DONE]))
     await soon(stage.disk.reached["text"])
     told = asyncio.ensure_future(line(driver, lambda each: each["type"] == "run.delta"))
-    await line(driver, lambda each: each["type"] == "run.started")
+    await asyncio.wait([told], timeout=0)
     assert not told.done()
     slow.set()
     assert (await told)["text"] == "Hello."
@@ -243,11 +243,10 @@ async def test_a_run_that_cannot_be_queued_ends_and_says_why() -> None:
 
 async def test_text_that_could_not_be_stored_is_not_followed_by_text_that_hides_the_gap() -> None:
     stage, go = Stage(), asyncio.Event()
-    script = Script([text("one "), go, text("two "), text("three "), DONE])
+    script = Script([text("one "), go, ModelDelta("reasoning", "hm"), text("two "), text("three "), DONE])
     driver = await stage.begin(script)
     await line(driver, lambda each: each["type"] == "run.delta")
-    stage.disk.faults["text"].append(DISK_FULL())
-    stage.clock.advance(FLUSH_AFTER_MS)
+    stage.disk.faults["reasoning"].append(DISK_FULL())
     go.set()
     told = await lines(driver)
     assert told[-1]["type"] == "run.failed" and told[-1]["error"]["name"] == "DISK_FULL"

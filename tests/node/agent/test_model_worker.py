@@ -16,7 +16,7 @@ from node.agent import pipe
 from node.agent.models import ModelWorker, WorkerSource
 from node.agent.ports import ChatMessage, ModelCall, ModelDelta, ModelDone, ModelEvent, ModelLost
 from node.agent.turn import MAX_OUTPUT_BYTES
-from node.agent.worker_process import worker_environment
+from node.agent.worker_process import Stream, worker_environment
 from tests.node.agent.acting_worker import KEY, PIECE
 from tests.node.agent.stage import PATIENCE_S
 
@@ -189,6 +189,18 @@ async def test_what_a_slow_reader_has_not_taken_is_bounded_and_the_stream_given_
     failed = await failure(flooded)
     assert failed.kind is errors.PROVIDER_FAILED and "faster" in failed.message
     assert json.loads(await text(stream(worker, "cancelled"))) == [1]
+
+
+async def test_of_a_stream_that_was_given_up_nothing_more_is_kept() -> None:
+    given_up = Stream()
+    for _ in range(3 * MAX_OUTPUT_BYTES // len(PIECE)):
+        given_up.put(pipe.Chunk(1, "text", PIECE))
+    kept = len(given_up.arrived)
+    assert isinstance(given_up.arrived[-1], pipe.Failed) and not given_up.over, "the worker still has to be told"
+    given_up.put(pipe.Chunk(1, "text", PIECE))
+    given_up.put(pipe.Done(1, "stop"))
+    assert len(given_up.arrived) == kept and given_up.over
+    assert sum(len(each.text) for each in given_up.arrived if isinstance(each, pipe.Chunk)) <= MAX_OUTPUT_BYTES
 
 
 async def test_a_flood_is_taken_whole_by_a_reader_who_keeps_up(worker: Watched) -> None:

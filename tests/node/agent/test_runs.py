@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from crdt.ids import ThreadId
+from node import runs
 from node.agent.lease import LAPSE_AFTER_MS
 from node.agent.ports import ModelCall, ModelDelta, ModelDone, RunRecord
 from node.agent.steps import State
@@ -65,6 +66,28 @@ async def test_the_same_request_asked_twice_at_once_is_one_run(alone: Alone) -> 
     assert [(await each.end())["text"] for each in asked] == ["Hello."] * 3
     assert len(script.asked) == 1
     assert await device.texts(thread) == [("Hi?", "final"), ("Hello.", "final")]
+
+
+async def test_the_same_request_asked_again_while_the_first_is_answered_is_not_answered_anew(
+    alone: Alone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second stands between looking for the run and beginning it until the first has ended."""
+    device, thread = alone
+    write, ended, written = device.runs._writer.write_prompt, asyncio.Event(), 0
+
+    async def slow_for_the_second(thread: str, text: str, request: str) -> str:
+        nonlocal written
+        written += 1
+        if written > 1:
+            await ended.wait()
+        return await write(thread, text, request)
+
+    monkeypatch.setattr(device.runs._writer, "write_prompt", slow_for_the_second)
+    device.models.script = script = Script([text("Hello."), DONE], [text("Again."), DONE])
+    first, second = (device.asking(thread, "Hi?", "one") for _ in range(2))
+    await first.end()
+    ended.set()
+    assert (await second.end())["text"] == "Hello." and len(script.asked) == 1
 
 
 async def test_a_new_request_is_a_retry_that_knows_what_was_cut_off(alone: Alone) -> None:
@@ -267,3 +290,75 @@ async def test_two_take_overs_at_once_leave_one_runner(both: Both) -> None:
     stays, goes = (0, 1) if laptop.runs._me == lower else (1, 0)
     assert (await asked[goes].end())["error"]["name"] == "RUN_ELSEWHERE"
     assert not asked[stays].task.done() and not scripts[stays].closed.is_set()
+
+
+async def lease_on_laptop(both: Both) -> tuple[Device, Device, Line, ThreadId]:
+    """The laptop has answered in the thread, and both know it."""
+    laptop, desktop, line, thread = both
+    desktop.models.script = Script()
+    laptop.models.script = Script([text("One."), DONE])
+    await laptop.asking(thread, "First?", "one").end()
+    await line.quiet()
+    return both
+
+
+async def test_the_end_of_a_run_elsewhere_is_told_at_once_and_after_all_of_its_text(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "LOOK_AGAIN_S", 10 * PATIENCE_S)
+    laptop, desktop, _, thread = await lease_on_laptop(both)
+    said = [text(f"{number} ") for number in range(50)]
+    laptop.models.script = Script([*said, DONE])
+    asked = desktop.asking(thread, "Second?", "two")
+    end = await asked.end()
+    deltas = [each["text"] for each in asked.lines if each["type"] == "run.delta"]
+    assert end["type"] == "run.completed" and "".join(deltas) == end["text"] == "".join(each.text for each in said)
+
+
+async def test_a_slow_reader_of_a_run_elsewhere_is_not_cut_off(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "LOOK_AGAIN_S", 0.001)
+    laptop, desktop, line, thread = await lease_on_laptop(both)
+    go = asyncio.Event()
+    laptop.models.script = script = Script([text("Two"), go, text("!"), DONE])
+    lines = desktop.ask(thread, "Second?", "two")
+    async with asyncio.timeout(PATIENCE_S):
+        while (await anext(lines))["type"] != "run.delta":
+            pass
+        go.set()
+        await soon(script.closed)  # what the reader does meanwhile takes its time
+        await line.quiet()
+        rest = [each async for each in lines]
+    assert rest[-1]["type"] == "run.completed" and rest[-1]["text"] == "Two!"
+
+
+async def test_stopping_a_node_ends_what_it_follows_and_says_that_it_goes_on_elsewhere(both: Both) -> None:
+    laptop, desktop, _, thread = await lease_on_laptop(both)
+    laptop.models.script = Script([text("Two"), asyncio.Event()])
+    asked = desktop.asking(thread, "Second?", "two")
+    await asked.until("run.delta")
+    await desktop.runs.close()
+    end = await asked.end()
+    assert end["type"] == "run.failed" and "other device goes on" in end["error"]["message"]
+    assert sorted(await laptop.states(thread)) == ["completed", "streaming"]
+
+
+async def test_a_run_is_shown_as_its_runner_has_it_and_not_as_whoever_asked_left_it(both: Both) -> None:
+    laptop, desktop, line, thread = await lease_on_laptop(both)
+    for asks, answers in ((desktop, laptop), (laptop, desktop)):  # whichever of their lanes comes first
+        answers.models.script = Script([text("Half"), asyncio.Event()])
+        asks.models.script = Script()
+        if answers is desktop:
+            taking = desktop.asking(thread, "Mine.", "mine", take_over=True)
+            await taking.until("run.delta")
+            await desktop.runs.cancel(thread, None)
+            await taking.end()
+            desktop.models.script = Script([text("Half"), asyncio.Event()])
+            await line.quiet()
+        asked = asks.asking(thread, "Second?", f"by {asks.here.account.device_name}")
+        await asked.until("run.delta")
+        await line.quiet()
+        for device in (laptop, desktop):
+            shown = (await device.opened(thread)).view.runs()[asked.lines[0]["run"]]
+            assert (shown["state"], shown["device"]) == ("streaming", answers.runs._me)
+        await answers.runs.cancel(thread, asked.lines[0]["run"])
+        assert (await asked.end())["type"] == "run.cancelled"
