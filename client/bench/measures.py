@@ -18,6 +18,7 @@ from node.api.endpoint import places
 Row = dict[str, Any]
 PACED_PER_S = 50
 WRITERS = 8
+LONG_S = 600.0  # however slow the machine is
 
 
 def row(
@@ -141,11 +142,11 @@ def catch_up(laptop: Device, desktop: Device, folder: Path, events: int) -> list
     size = path.stat().st_size / 1e6
 
     def bring_in() -> None:
-        imported.append(laptop.run("import", str(path))["threads"][0]["id"])
+        imported.append(laptop.run("import", str(path), patience_s=LONG_S)["threads"][0]["id"])
 
     def settle() -> None:
-        laptop.run("sync", "wait")
-        desktop.run("sync", "wait", "--incoming")
+        laptop.run("sync", "wait", patience_s=LONG_S)
+        desktop.run("sync", "wait", "--incoming", patience_s=LONG_S)
 
     note = f"{events} events, {size:.1f} MB"
     found = [row("import a long session", timed_ms(bring_in), "ms", note=note)]

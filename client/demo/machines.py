@@ -36,7 +36,7 @@ class Device:
         """The process that is one command here."""
         return [*_FRONT_DOOR, *words, "--json"]
 
-    def run(self, *words: str, stdin: str | None = None) -> dict[str, Any]:
+    def run(self, *words: str, stdin: str | None = None, patience_s: float = PATIENCE_S) -> dict[str, Any]:
         """Run one command; its JSON. Raises DEMO_FAILED with what it said if it failed."""
         done = subprocess.run(
             self.command(*words),
@@ -44,7 +44,7 @@ class Device:
             input=stdin if stdin is not None else "",
             capture_output=True,
             text=True,
-            timeout=PATIENCE_S,
+            timeout=patience_s,
             check=False,
         )
         if done.returncode != 0:
