@@ -14,7 +14,7 @@ from crdt.errors import DISK_FULL
 from tests.client.handlers import HOSTILE, LINES, RUN, THREAD_IDS, FakeNode, message, thread_row
 from tests.client.inside import Inside
 from tests.client.shell import PATIENCE_S, ROOT, Shell
-from tests.node.api.wire import until
+from tests.waiting import until
 
 FORBIDDEN = ("aiohttp", "pycrdt", "litellm", "msgspec", "nacl", "httpx", "asyncio", "argparse", "http.client")
 

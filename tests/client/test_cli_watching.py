@@ -13,7 +13,7 @@ from node.api.server import Server
 from tests.client.handlers import LINES, THREAD_IDS, FakeNode
 from tests.client.inside import Inside
 from tests.client.shell import PATIENCE_S, Shell
-from tests.node.api.wire import until
+from tests.waiting import until
 
 
 async def test_it_ends_with_the_event_waited_for(served: FakeNode, cli: Inside) -> None:

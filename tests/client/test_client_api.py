@@ -14,7 +14,7 @@ from node.api.endpoint import places
 from node.api.server import Server
 from tests.client.handlers import LINES, THREAD_IDS, FakeNode
 from tests.client.shell import PATIENCE_S
-from tests.node.api.wire import until
+from tests.waiting import until
 
 
 async def test_ten_lines_are_enough(served: FakeNode) -> None:

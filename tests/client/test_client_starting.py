@@ -18,7 +18,7 @@ from node.api.endpoint import places
 from node.home import Home
 from tests.client.handlers import ANSWERS, FakeNode
 from tests.client.shell import ROOT, Shell
-from tests.node.api.wire import until
+from tests.waiting import until
 
 DRIVER = str(Path(__file__).with_name("with_fake_node.py"))
 

@@ -1,12 +1,10 @@
 """Nodes without a daemon, and a second device of an identity, entered by hand instead of by pairing."""
 
-import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from crdt.content import Message, Part
 from crdt.edits import put_message
@@ -90,15 +88,3 @@ async def enter(first: Machine, second: Machine) -> None:
     )  # fmt: skip
     await account.admit_device(log.entries[-1:], device.agreement.public)
     await second.account.join(identities.Installation(seed, account.identity, account.thread), bundle)
-
-
-async def until(holds: Callable[[], Any]) -> None:
-    """Wait, for a bounded time, until a condition that may be a coroutine holds."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            found = holds()
-            if asyncio.iscoroutine(found):
-                found = await found
-            if found:
-                return
-            await asyncio.sleep(0.01)

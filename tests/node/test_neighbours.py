@@ -16,7 +16,8 @@ from node.discovery import Peer, plate_hash
 from node.neighbours import Neighbours
 from node.transports.base import Transport, TransportClosed
 from node.transports.lan import dial
-from tests.node.second_device import Machine, enter, machine, until
+from tests.node.second_device import Machine, enter, machine
+from tests.waiting import until
 
 
 class Air:

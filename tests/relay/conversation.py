@@ -34,15 +34,6 @@ def frames_of(count: int, size_bytes: int = 64) -> tuple[bytes, ...]:
     return tuple(os.urandom(size_bytes) for _ in range(count))
 
 
-async def eventually(condition: Callable[[], bool], what: str = "the condition") -> None:
-    """The one place where tests poll: a condition that no event announces, within `PATIENCE_S`."""
-    for _ in range(int(PATIENCE_S / 0.01)):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError(f"{what} did not come true in {PATIENCE_S:.0f} s")
-
-
 class Running:
     """A relay inside the test's own event loop, on a free port."""
 

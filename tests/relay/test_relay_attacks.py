@@ -21,11 +21,11 @@ from tests.relay.conversation import (
     Running,
     connecting,
     dial,
-    eventually,
     frames_of,
     new_key,
     serving,
 )
+from tests.waiting import until
 
 LIMITS = Limits(
     max_frame_bytes=100_000,
@@ -47,7 +47,7 @@ async def relay(tmp_path: Path) -> AsyncIterator[Running]:
 
 async def honest(relay: Running) -> None:
     """An honest pair gets its work done: what every attack has to leave possible."""
-    await eventually(lambda: relay.relay._census.total < 6, "the attackers' going")
+    await until(lambda: relay.relay._census.total < 6, "the attackers' going")
     room, frames = new_key(), frames_of(3)
     async with connecting(relay.url) as ana, connecting(relay.url) as ben:
         await ana.open_room(room)
@@ -221,7 +221,7 @@ async def test_connections_from_one_address_are_limited(relay: Running) -> None:
         with pytest.raises(aiohttp.WSServerHandshakeError, match="429"):
             await dial(session, relay.url)
         await nodes[0].ws.close()
-        await eventually(lambda: relay.relay._census.total == 7, "its leaving")
+        await until(lambda: relay.relay._census.total == 7, "its leaving")
         nodes.append(await dial(session, relay.url))
 
 
@@ -288,7 +288,7 @@ async def test_a_node_that_sends_but_never_reads_answers_is_no_longer_read(tmp_p
         connection = next(iter(relay.relay._connections.values()))
         node.ws._reader._protocol.pause_reading()  # type: ignore[attr-defined]
         sending = asyncio.create_task(send_many(node, wire.TakeMail(5, room.public, 0), 300))
-        await eventually(lambda: connection._more is not None, "the relay's waiting")
+        await until(lambda: connection._more is not None, "the relay's waiting")
         assert connection._outbox_bytes < 1_000_000
         node.ws._reader._protocol.resume_reading()  # type: ignore[attr-defined]
         for _ in range(300):
@@ -375,13 +375,13 @@ async def test_a_slow_reader_costs_a_cursor_and_no_queue_and_is_closed(tmp_path:
             relay.relay.tick(now + limits.stall_s - 1)
             assert stuck.number in relay.relay._connections
             relay.relay.tick(now + limits.stall_s)
-            await eventually(lambda: stuck.number not in relay.relay._connections, "the slow reader's end")
+            await until(lambda: stuck.number not in relay.relay._connections, "the slow reader's end")
             assert relay.relay._handlers.metrics.stalled == 1
             # It comes back and misses nothing.
             async with connecting(relay.url) as again:
                 await again.attach(room)
                 assert len(await again.collect(room, 1200)) == 1200
-        await eventually(lambda: hub._tails_bytes == 0, "the tails' end")
+        await until(lambda: hub._tails_bytes == 0, "the tails' end")
 
 
 async def test_a_reader_that_is_slow_but_moves_is_not_closed(tmp_path: Path) -> None:
@@ -398,13 +398,13 @@ async def test_a_reader_that_is_slow_but_moves_is_not_closed(tmp_path: Path) -> 
         for _ in range(60):
             await ana.publish(room, frames_of(20, 10_000))
         stuck = relay.relay._connections[2]
-        await eventually(lambda: stuck._transport.get_write_buffer_size() > 0, "the reader's falling behind")
+        await until(lambda: stuck._transport.get_write_buffer_size() > 0, "the reader's falling behind")
         now = time.monotonic()
         relay.relay.tick(now)
         sent = stuck._sent
         slow.ws._reader._protocol.resume_reading()  # type: ignore[attr-defined]
         slow.kept.append(await slow.expect(wire.Deliver))
-        await eventually(lambda: stuck._sent > sent, "its progress")
+        await until(lambda: stuck._sent > sent, "its progress")
         await stop_reading(slow)
         relay.relay.tick(now + 59)
         relay.relay.tick(now + 61)

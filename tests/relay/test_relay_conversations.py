@@ -14,7 +14,8 @@ from crdt import wire
 from relay.grants import Refusal
 from relay.handlers import Door
 from relay.limits import Limits
-from tests.relay.conversation import Node, Running, connecting, dial, eventually, frames_of, new_key, serving
+from tests.relay.conversation import Node, Running, connecting, dial, frames_of, new_key, serving
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -323,7 +324,7 @@ async def test_an_ended_connection_leaves_nothing_behind(relay: Running) -> None
         await joined(ana, room)
         await ana.answer(wire.Meet(50, ""))
         assert (len(relay.relay._hub.rooms), len(relay.relay._rendezvous)) == (1, 1)
-    await eventually(lambda: relay.relay._census.total == 0, "the connection's end")
+    await until(lambda: relay.relay._census.total == 0, "the connection's end")
     assert (relay.relay._hub.rooms, len(relay.relay._rendezvous), relay.relay._connections) == ({}, 0, {})
 
 

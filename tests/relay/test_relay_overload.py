@@ -12,7 +12,8 @@ import aiohttp
 import pytest
 
 from crdt import keys, wire
-from tests.relay.conversation import PATIENCE_S, Node, RelayProcess, connecting, dial, eventually, frames_of, new_key
+from tests.relay.conversation import PATIENCE_S, Node, RelayProcess, connecting, dial, frames_of, new_key
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.deep,
@@ -85,7 +86,7 @@ async def test_without_file_descriptors_it_serves_whom_it_has_and_heals(tmp_path
         await ana.attach(room)
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             crowd = [asyncio.create_task(dial(session, relay.url)) for _ in range(80)]
-            await eventually(lambda: sum(task.done() for task in crowd) >= 15, "the crowd's arrival")
+            await until(lambda: sum(task.done() for task in crowd) >= 15, "the crowd's arrival")
             assert await ana.publish(room, frames_of(1)) == wire.Stored(3, 1)
             for task in crowd:
                 task.cancel()

@@ -17,7 +17,8 @@ import pytest
 from crdt import wire
 from relay import database, logs
 from relay.__main__ import main
-from tests.relay.conversation import RelayProcess, connecting, dial, eventually, frames_of, new_key
+from tests.relay.conversation import RelayProcess, connecting, dial, frames_of, new_key
+from tests.waiting import until
 
 
 async def test_it_prints_one_line_serves_and_stops_with_0_on_sigterm(tmp_path: Path) -> None:
@@ -210,7 +211,7 @@ async def test_kill_9_under_load_loses_no_acknowledged_frame(tmp_path: Path) -> 
         async with asyncio.timeout(60):
             writers = [asyncio.create_task(write_for_ever(relay.url, room, acknowledged, n)) for n in range(4)]
             wanted = total + rng.randrange(1, 2000)
-            await eventually(lambda: sum(map(len, acknowledged.values())) >= wanted, "the writing")  # noqa: B023
+            await until(lambda: sum(map(len, acknowledged.values())) >= wanted, "the writing")  # noqa: B023
             await relay.kill()
             await asyncio.gather(*writers)
         total = sum(map(len, acknowledged.values()))

@@ -17,7 +17,8 @@ from node.api.peer import peer_uid
 from node.api.requests import MAX_BODY_BYTES, Context
 from node.api.server import Server
 from node.home import Home
-from tests.node.api.wire import Wire, raw_request, request, serving, short_socket, until
+from tests.node.api.wire import Wire, raw_request, request, serving, short_socket
+from tests.waiting import until
 
 
 async def echo(parameters: Any, context: Context) -> dict[str, Any]:

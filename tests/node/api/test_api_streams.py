@@ -14,7 +14,8 @@ from crdt.errors import CURSOR_UNKNOWN
 from node.api.requests import Context
 from node.api.server import Handler, Server
 from node.api.streams import Limits
-from tests.node.api.wire import Wire, request, serving, short_socket, until
+from tests.node.api.wire import Wire, request, serving, short_socket
+from tests.waiting import until
 
 
 class Source:

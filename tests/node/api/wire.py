@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -76,13 +76,6 @@ class Wire:
         """Call an operation properly."""
         await self.say(request(name, **values))
         return await self.answer()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what nothing announces; fails after `PATIENCE_S`."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
 
 
 def request(name: str, *headers: str, **values: Any) -> bytes:

@@ -1,7 +1,5 @@
 """A node without its processes: store, identity and threads in a folder, with importer and follows on top."""
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,10 +66,3 @@ class Installation:
     async def frames(self, thread: str) -> int:
         """How many frames of a thread are stored."""
         return len([each async for each in self.store.stream_frames(ThreadId(thread_id(thread)))])
-
-
-async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
-    """Wait for a condition, bounded."""
-    async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110 - what is waited for is in a store, which tells nobody
-            await asyncio.sleep(0.02)

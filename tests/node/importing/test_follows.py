@@ -14,8 +14,9 @@ from node.handlers.threads import thread_id
 from node.importing.follow import Follower
 from node.importing.reader import Reader
 from node.imports import Outcome, Piece
-from tests.node.importing.installation import Installation, until
+from tests.node.importing.installation import Installation
 from tests.node.importing.watching import said
+from tests.waiting import until
 
 CODEX_HEADER = '{"timestamp": "2026-03-01T09:00:00Z", "type": "session_meta", "payload": {"id": "c-1", "cwd": "/w"}}'
 CODEX_PROMPT = (
@@ -46,7 +47,7 @@ async def shows(here: Installation, *texts: str) -> None:
 
     try:
         await until(said_so)
-    except TimeoutError:
+    except AssertionError:
         assert await here.texts() == list(texts)
         raise
 

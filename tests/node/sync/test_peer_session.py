@@ -16,7 +16,8 @@ from node.sync import peer_session
 from node.sync.peer_session import Inventories, PeerSession
 from node.threads import OpenThread
 from node.transports.base import Transport, TransportClosed, memory_pair
-from tests.node.second_device import Machine, enter, machine, until
+from tests.node.second_device import Machine, enter, machine
+from tests.waiting import until
 
 
 class Side:

@@ -11,8 +11,9 @@ from crdt import errors
 from crdt.ids import ThreadId
 from node.sync import subscription
 from node.synchronizer import Synchronizer
-from tests.node.second_device import Machine, enter, until
+from tests.node.second_device import Machine, enter
 from tests.node.sync.with_relay import URL, Place, Wire, devices, syncing
+from tests.waiting import until
 
 PATIENCE_S = 30.0
 
