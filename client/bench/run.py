@@ -7,6 +7,7 @@ from pathlib import Path
 
 from client.bench import measures
 from client.bench.measures import Row
+from client.bench.others import OTHERS
 from client.cli.out import Out
 from client.cli.text import table
 from client.demo.machines import Device, Relay
@@ -47,14 +48,22 @@ def run(out: Out, *, quick: bool) -> int:
     finally:
         out.progress("")
         shutil.rmtree(folder, ignore_errors=True)
-    if out.as_json:
-        out.data({"machine": measures.machine(), "rows": rows})
-    else:
-        for line in table([_cells(each) for each in rows], out.columns, flexible=0):
-            out.line(line)
-        out.line("\n" + ", ".join(f"{name} {value}" for name, value in measures.machine().items()))
-        out.line("The relay alone: python -m bench.relay_fanout, in a checkout.")
+    _tell(rows, out)
     return 0
+
+
+def _tell(rows: list[Row], out: Out) -> None:
+    if out.as_json:
+        shown = [{**each, "others": OTHERS.get(each["what"], "")} for each in rows]
+        out.data({"machine": measures.machine(), "rows": shown})
+        return
+    for line in table([_cells(each) for each in rows], out.columns, flexible=0):
+        out.line(line)
+    out.line("\nThe same unit, elsewhere (measured on two cores; plain documents, neither encrypted nor signed):")
+    for line in table([[what, theirs] for what, theirs in OTHERS.items()], out.columns, flexible=1):
+        out.line(line)
+    out.line("\n" + ", ".join(f"{name} {value}" for name, value in measures.machine().items()))
+    out.line("The relay alone, with its durable appends: python -m bench.relay_fanout, in a checkout.")
 
 
 def _cells(each: Row) -> list[str]:
