@@ -7,7 +7,6 @@ takes over what nobody has begun.
 
 import asyncio
 import contextlib
-import json
 import logging
 import time
 from collections import deque
@@ -33,12 +32,12 @@ from node.agent.providers import Providers
 from node.agent.turn import TERMINAL, State
 from node.bus import Bus, Event, Overflow, Subscription
 from node.happenings import Happening
+from node.run_progress import Progress
 from node.run_thread import RunJournal, RunThread, record_of, state_of
 from node.threads import OpenThread, Threads
 
 LEASE_RECORD = "taken_from"
 LOOK_AGAIN_S = 1.0  # at a run that another device is to begin: its silence makes no sound
-STOPPED = errors.INTERNAL("This node was stopped; the other device goes on.", next="See: opensesh show")
 log = logging.getLogger(__name__)
 
 
@@ -294,7 +293,7 @@ class Runs:
             await self._writer.put_run(queued)
             shown = {"run": record.id, "thread": record.thread, "prompt": record.prompt, "runner": runner}
             yield {"type": "run.queued", **shown}
-            progress = _Progress(record, turn.answer_id(record.id))
+            progress = Progress(record, turn.answer_id(record.id))
             while True:
                 event = await self._heard(events, LOOK_AGAIN_S)
                 while event is not None:  # all that is told comes before the end that the thread may show already
@@ -302,8 +301,7 @@ class Runs:
                         yield line
                     event = await self._heard(events, 0)
                 if self._closing:
-                    for line in progress.end({"error": json.dumps(STOPPED.to_json())}, ""):
-                        yield line
+                    yield progress.left()
                     return
                 opened = await self._threads.open(_id(record.thread))
                 shown = opened.view.runs().get(record.id, {})
@@ -338,50 +336,6 @@ class Runs:
             return None
         await self._take(opened.id, decision)
         return await self._enqueue(_under(record, decision.lease.number, self._me_text))
-
-
-class _Progress:
-    """What a thread's events say of one run that goes on elsewhere, as lines of `run.ask`."""
-
-    def __init__(self, record: RunRecord, answer: str) -> None:
-        self.answer = answer
-        self._shown = {"run": record.id, "thread": record.thread, "message_id": answer}
-        self._begun = False
-        self._text = ""  # of the answer, as far as it was told
-
-    def told(self, event: Happening) -> list[dict[str, Any]]:
-        """The lines that follow from one event."""
-        if event.type in ("message.added", "message.changed") and event.data["message"]["id"] == self.answer:
-            message = event.data["message"]
-            begun, self._begun = self._begun, True
-            lines = [] if begun else [{"type": "run.started", **self._shown, "model": message["model"]}]
-            return lines + self._rest(message["text"])
-        if event.type == "message.delta" and event.data["message_id"] == self.answer:
-            if event.data["part"] == "text":
-                self._text += event.data["text"]
-            return [self._delta(event.data["text"], event.data["part"])]
-        return []
-
-    def _rest(self, text: str) -> list[dict[str, Any]]:
-        """What was not told of the answer's text; events may have been missed, or have told it whole."""
-        if not text.startswith(self._text) or text == self._text:
-            return []
-        rest, self._text = text[len(self._text) :], text
-        return [self._delta(rest, "text")]
-
-    def _delta(self, text: str, part: str) -> dict[str, Any]:
-        return {"type": "run.delta", **self._shown, "text": text, "part": part}
-
-    def end(self, shown: dict[str, Any], text: str) -> list[dict[str, Any]]:
-        """What is left to be told, and the last line."""
-        state, rest = state_of(shown), self._rest(text)
-        if state is State.COMPLETED:
-            return [*rest, {"type": "run.completed", **self._shown, "text": text}]
-        if state is State.CANCELLED:
-            return [*rest, {"type": "run.cancelled", **self._shown}]
-        error = shown.get("error")
-        told = json.loads(error) if isinstance(error, str) else errors.INTERNAL().to_json()
-        return [*rest, {"type": "run.failed", **self._shown, "error": told}]
 
 
 async def _next(events: Subscription) -> Event | Overflow | None:

@@ -13,7 +13,7 @@ from node.agent.lease import LAPSE_AFTER_MS
 from node.agent.ports import ModelCall, ModelDelta, ModelDone, RunRecord
 from node.agent.steps import State
 from tests.node.agent.devices import Device, Line, one_device, two_devices
-from tests.node.agent.stage import PATIENCE_S, HandTools, Script, soon
+from tests.node.agent.stage import PATIENCE_S, HandTools, Script, over, soon
 
 DONE = ModelDone("stop")
 Alone = tuple[Device, ThreadId]
@@ -319,13 +319,14 @@ async def test_a_slow_reader_of_a_run_elsewhere_is_not_cut_off(both: Both, monke
     monkeypatch.setattr(runs, "LOOK_AGAIN_S", 0.001)
     laptop, desktop, line, thread = await lease_on_laptop(both)
     go = asyncio.Event()
-    laptop.models.script = script = Script([text("Two"), go, text("!"), DONE])
+    laptop.models.script = Script([text("Two"), go, text("!"), DONE])
     lines = desktop.ask(thread, "Second?", "two")
     async with asyncio.timeout(PATIENCE_S):
         while (await anext(lines))["type"] != "run.delta":
             pass
+        (driver,) = laptop.runs._drivers.values()
         go.set()
-        await soon(script.closed)  # what the reader does meanwhile takes its time
+        await over(driver)  # what the reader does meanwhile takes its time
         await line.quiet()
         rest = [each async for each in lines]
     assert rest[-1]["type"] == "run.completed" and rest[-1]["text"] == "Two!"
