@@ -273,7 +273,10 @@ class Replica:
         return receipt
 
     def commit_record(self, kind: LaneKind, actions: Sequence[Action], outside: bytes = b"") -> Commit:
-        """Write a governance record, sealed under the epoch in force. `outside` carries the keys it hands out."""
+        """Write a governance record, sealed under the epoch in force. `outside` carries the keys it hands out.
+
+        Raises WAITING_FOR_KEY, or TOO_LARGE if the graph is full; it hasn't changed then.
+        """
         return self._commit_record(kind, actions, self._writer().epoch_for_records(), outside)
 
     def found(self, actions: Sequence[Action], epoch_key: bytes, outside: bytes) -> Commit:
@@ -291,6 +294,8 @@ class Replica:
         receipt = Receipt(Status.NEW, envelope, lanes={lane_of(kind, writing.author.device.id, b"")})
         self._admit_record(envelope, decode_record(record), outside, receipt)
         self._open_more(receipt)
+        if envelope.id not in self.graph:
+            raise errors.TOO_LARGE("This thread has no room for more about who may do what.")
         return Commit(frames.seal_frame(envelope, epoch, outside), receipt)
 
     def _writer(self) -> Writing:

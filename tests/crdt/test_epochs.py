@@ -13,7 +13,16 @@ from crdt.records import NewEpoch, Restrict
 from crdt.replica import Replica, Status
 from crdt.unopened import MAX_UNOPENED, MAX_WITH_KEYS, Unopened
 from tests.crdt.people import Desk, Person
-from tests.crdt.world import assert_order_plays_no_part, envelope_of, invite, pass_round, restrict, settled, state
+from tests.crdt.world import (
+    assert_order_plays_no_part,
+    envelope_of,
+    frame_of,
+    invite,
+    pass_round,
+    restrict,
+    settled,
+    state,
+)
 
 ANA, BEN, CARL = Person("Ana"), Person("Ben"), Person("Carl")
 
@@ -314,6 +323,18 @@ def test_a_frame_that_waited_and_turns_out_broken_is_forgotten() -> None:
     assert ben.replica.learn_key(ana.replica.writing_epoch().key).learned
     assert ben.replica.unopened == 0
     assert not ben.replica.learn_key(ana.replica.writing_epoch().key).learned
+
+
+def test_a_record_that_waited_and_is_none_is_refused_by_name_and_harms_nothing_else() -> None:
+    ana, ben = together()
+    restrict(ana, BEN)
+    header = ana.replica._writer().record(LaneKind.CONTROL, ana.replica.writing_epoch(), b"")
+    bad, good = frame_of(ana, header, b"no record"), ana.say("good")
+    for frame in (bad, good):
+        assert ben.replica.receive(frame).status is Status.UNOPENED
+    receipt = ben.replica.learn_key(ana.replica.writing_epoch().key)
+    assert [why for _, why in receipt.refused] == [receipt.refused[0][1]] and "bad record" in receipt.refused[0][1]
+    assert ben.replica.has(envelope_of(ana, good).id)
 
 
 def test_a_frame_received_twice_is_known_the_second_time_and_kept_once_while_it_waits() -> None:

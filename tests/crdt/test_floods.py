@@ -1,15 +1,19 @@
 """A member, or a thief, who sends without end: what they fill is bounded, and leaves room for everybody else."""
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
 import msgspec
 import pytest
 
-from crdt import chains, codec, governance, opening, replica
+from crdt import chains, codec, errors, governance, opening, replica
 from crdt.permissions import LaneKind
 from crdt.records import Devices, Grant, Record, Relays, Restrict
 from crdt.replica import Status
 from tests.crdt.people import Desk, Person
 from tests.crdt.world import envelope_of, frame_of, invite, pass_round, restrict
 
+Boundless = Callable[[], AbstractContextManager[None]]
 ANA, BEN, CARL = Person("Ana"), Person("Ben"), Person("Carl")
 
 
@@ -21,13 +25,26 @@ def together() -> tuple[Desk, Desk]:
     return ana, ben
 
 
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same rules with room for few records."""
+def bounds(monkeypatch: pytest.MonkeyPatch, foreign: int, ended: int, records: int) -> None:
+    """The same rules with other figures."""
     for module in (governance, replica):
-        monkeypatch.setattr(module, "MAX_FOREIGN", 10)
-        monkeypatch.setattr(module, "MAX_ENDED", 30, raising=False)
-    monkeypatch.setattr(governance, "MAX_RECORDS", 60)
+        monkeypatch.setattr(module, "MAX_FOREIGN", foreign)
+        monkeypatch.setattr(module, "MAX_ENDED", ended)
+    monkeypatch.setattr(governance, "MAX_RECORDS", records)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[Boundless]:
+    """Room for few records; but within the block that it gives, software knows no bounds."""
+
+    @contextmanager
+    def boundless() -> Iterator[None]:
+        bounds(monkeypatch, 1_000, 1_000, 1_000)
+        yield
+        bounds(monkeypatch, 10, 30, 60)
+
+    bounds(monkeypatch, 10, 30, 60)
+    yield boundless
 
 
 def records(desk: Desk, count: int) -> list[bytes]:
@@ -40,12 +57,10 @@ def refusals(desk: Desk, frames: list[bytes]) -> list[str]:
     return [why for frame in frames for _, why in desk.replica.receive(frame).refused]
 
 
-@pytest.mark.usefixtures("small")
-def test_a_member_cannot_fill_the_graph_against_its_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_member_cannot_fill_the_graph_against_its_owner(small: Boundless) -> None:
     ana, ben = together()
-    monkeypatch.setattr(replica, "MAX_FOREIGN", 1_000)  # Ben's software knows no bound
-    flood = records(ben, 40)
-    monkeypatch.setattr(replica, "MAX_FOREIGN", 10)
+    with small():
+        flood = records(ben, 40)
     refused = refusals(ana, flood)
     assert len(refused) == 1 and "too large" in refused[0]  # the rest waits for the one that was refused
     assert ana.replica.graph.weight_without([ANA.devices["laptop"].id]) == 10
@@ -54,18 +69,18 @@ def test_a_member_cannot_fill_the_graph_against_its_owner(monkeypatch: pytest.Mo
     assert CARL.id in ana.replica.membership.members()
 
 
-@pytest.mark.usefixtures("small")
-def test_device_log_entries_weigh_so_that_few_records_cannot_bring_them_without_end() -> None:
+def test_device_log_entries_weigh_so_that_few_records_cannot_bring_them_without_end(small: Boundless) -> None:
     ana, ben = together()
     entries = tuple(BEN.entries * 20)[:40]
-    frame = ben.kept(ben.replica.commit_record(LaneKind.IDENTITY, [Devices(entries)]))
-    another = ben.kept(ben.replica.commit_record(LaneKind.IDENTITY, [Devices(entries[:3])]))
+    with small():
+        frame, another = (
+            ben.kept(ben.replica.commit_record(LaneKind.IDENTITY, [Devices(each)])) for each in (entries, entries[:3])
+        )
     assert not refusals(ana, [frame])
     assert refusals(ana, [another])
 
 
-@pytest.mark.usefixtures("small")
-def test_a_stolen_device_of_the_owner_cannot_fill_the_graph_against_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stolen_device_of_the_owner_cannot_fill_the_graph_against_the_others(small: Boundless) -> None:
     owner = Person("Owner")
     owner.add("phone")
     laptop = owner.found()
@@ -73,15 +88,26 @@ def test_a_stolen_device_of_the_owner_cannot_fill_the_graph_against_the_others(m
     pass_round(laptop, thief)
     owner.revoke("phone")
     laptop.introduce(owner)
-    monkeypatch.setattr(replica, "MAX_ENDED", 1_000)
-    monkeypatch.setattr(governance, "MAX_RECORDS", 1_000)
-    flood = records(thief, 80)
-    monkeypatch.setattr(replica, "MAX_ENDED", 30)
-    monkeypatch.setattr(governance, "MAX_RECORDS", 60)
+    with small():
+        flood = records(thief, 80)
     assert any("too large" in why for why in refusals(laptop, flood))
     assert laptop.replica.graph.weight < 40
     laptop.kept(laptop.replica.commit_record(LaneKind.CONTROL, [Grant(BEN.id, 3, "Ben")]))
     assert BEN.id in laptop.replica.membership.members()
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("whose, room", [("owner", 60), ("member", 10)])
+def test_nobody_signs_a_record_for_which_there_is_no_room(whose: str, room: int) -> None:
+    """It would be stored and sent, and never linked."""
+    ana, ben = together()
+    desk = ana if whose == "owner" else ben
+    with pytest.raises(errors.OpenSeshError) as raised:
+        records(desk, 100)
+    assert raised.value.kind is errors.TOO_LARGE
+    others = () if whose == "owner" else [ANA.devices["laptop"].id]
+    assert desk.replica.graph.weight_without(others) == room
+    assert len(desk.frames) == len(desk.replica.graph)
 
 
 def test_records_that_wait_for_what_never_comes_are_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:

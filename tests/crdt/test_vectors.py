@@ -221,6 +221,15 @@ def test_every_message_of_node_and_relay_is_read_and_written(direction: str, dec
     }
 
 
+@pytest.mark.parametrize("decode", [wire.decode_to_relay, wire.decode_from_relay])
+@pytest.mark.parametrize(
+    "data", [b"", b"\x91", b"\x92\xa5login\x01", b"\xc1", bytes(wire.MAX_MESSAGE_BYTES + 1), b"\x92\xa4told\xa1\xff"]
+)
+def test_what_is_no_message_is_refused_by_name(decode: Any, data: bytes) -> None:
+    with pytest.raises(PeerFault, match="bad message"):
+        decode(data)
+
+
 def test_the_signatures_for_a_relay_cover_the_pinned_bytes() -> None:
     found = pinned("relay")
     said = {case["fields"]["tag"]: case["fields"] for case in found["to_relay"]}
