@@ -1,10 +1,11 @@
 """What stands in a timeline: messages with their parts, and runs, as plain values.
 
-A timeline document has three root maps. `messages` maps an id to a map of `role`, `at` (Unix ms), `key`
+A timeline document has four root maps. `messages` maps an id to a map of `role`, `at` (Unix ms), `key`
 (see `order`), `state`, optionally `model`, `run`, `agent`, `source`, and `parts`, an array of maps whose
 `text` is a shared text so that it can grow. `runs` maps an id to a map of plain values. `leases` has
-the numbers under which the device took to running the thread. Whatever does
-not have this form is not shown, and never a reason to refuse: a later version may write more.
+the numbers under which the device took to running the thread, `stops` the runs that somebody there wants
+ended, wherever they run. Whatever does not have this form is not shown, and never a reason to refuse: a
+later version may write more.
 """
 
 from typing import Any
@@ -97,6 +98,11 @@ def read_leases(doc: "pycrdt.Doc[Any]") -> list[int]:
     return [int(name) for name in taken if name.isdecimal() and len(name) < 16]
 
 
+def read_stops(doc: "pycrdt.Doc[Any]") -> set[str]:
+    """The ids of the runs that this timeline's device asked to be ended."""
+    return set(stops(doc).keys())
+
+
 def messages(doc: "pycrdt.Doc[Any]") -> "pycrdt.Map[Any]":
     """The root map of messages."""
     found: pycrdt.Map[Any] = doc.get("messages", type=pycrdt.Map)
@@ -112,6 +118,12 @@ def runs(doc: "pycrdt.Doc[Any]") -> "pycrdt.Map[Any]":
 def leases(doc: "pycrdt.Doc[Any]") -> "pycrdt.Map[Any]":
     """The root map of leases: number → what is shown of it."""
     found: pycrdt.Map[Any] = doc.get("leases", type=pycrdt.Map)
+    return found
+
+
+def stops(doc: "pycrdt.Doc[Any]") -> "pycrdt.Map[Any]":
+    """The root map of wishes to end a run: its id → Unix ms."""
+    found: pycrdt.Map[Any] = doc.get("stops", type=pycrdt.Map)
     return found
 
 

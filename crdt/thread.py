@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pycrdt
 from pycrdt._base import BaseType
 
-from crdt.content import Message, messages, read_leases, read_message, read_runs
+from crdt.content import Message, messages, read_leases, read_message, read_runs, read_stops
 from crdt.ids import to_text
 from crdt.permissions import Lane, LaneKind
 from crdt.replica import Replica
@@ -125,6 +125,11 @@ class Thread:
         """(number, device) of every lease taken: each device writes its own."""
         lanes = [each for each in self.replica.lanes.items() if each[0].kind is LaneKind.TIMELINE]
         return [(number, lane.owner) for lane, document in lanes for number in read_leases(document.doc)]
+
+    def stops(self) -> set[str]:
+        """The ids of the runs that anybody who may write here wants ended."""
+        lanes = [each for each in self.replica.lanes.items() if each[0].kind is LaneKind.TIMELINE]
+        return set().union(*(read_stops(document.doc) for _, document in lanes))
 
     def meta(self) -> dict[str, Any]:
         """Title, project and the like: the plain values of the shared document's `meta`."""

@@ -19,6 +19,7 @@ import pycrdt
 
 from crdt import errors
 from crdt.content import leases as leases_of
+from crdt.content import stops
 from crdt.errors import OpenSeshError
 from crdt.ids import DeviceId, ThreadId, from_text, to_text
 from crdt.replica import Receipt
@@ -124,6 +125,8 @@ class Runs:
         run = turn.run_id(name, request)
         async with self._placing.setdefault(run, asyncio.Lock()):  # asked twice at once, it is still one run
             placed = self._drivers.get(run) or await self._place(thread, run, text, model, request, take_over)
+        if isinstance(placed, Driver | RunRecord):
+            _check_asked(placed.record if isinstance(placed, Driver) else placed, text)
         if isinstance(placed, Driver):
             async for event in placed.feed.read():
                 yield event
@@ -166,12 +169,26 @@ class Runs:
         )
 
     async def cancel(self, thread: ThreadId, only: str | None) -> list[str]:
-        """Cancel a thread's runs on this device, or the one named. Their ids."""
-        name = to_text(thread)
-        chosen = [d for d in self._drivers.values() if d.record.thread == name and only in (None, d.record.id)]
+        """Cancel a thread's runs, or the one named; what another device runs is asked of it. Their ids."""
+        opened = await self._threads.open(thread)
+        chosen = [d for d in self._of_thread(to_text(thread)) if only in (None, d.record.id)]
         for driver in chosen:
             driver.cancel()
-        return [driver.record.id for driver in chosen]
+        shown = opened.view.runs().items()
+        elsewhere = [
+            run
+            for run, said in shown
+            if only in (None, run) and run not in self._drivers and state_of(said) not in TERMINAL
+        ]
+        if elsewhere:
+            now_ms = self._clock.now_ms()
+            async with self._threads.change(thread) as draft:
+                draft.commit(draft.timeline, lambda doc: stops(doc).update(dict.fromkeys(elsewhere, now_ms)))
+            self._wake_followers()
+        return [*(driver.record.id for driver in chosen), *elsewhere]
+
+    def _of_thread(self, name: str) -> list[Driver]:
+        return [driver for driver in self._drivers.values() if driver.record.thread == name]
 
     # ---- running here
 
@@ -186,6 +203,8 @@ class Runs:
         queue.append(driver)
         driver.watch(self._ended)
         await driver.queue()
+        if record.id in (await self._threads.open(_id(record.thread))).view.stops():
+            driver.cancel()  # asked for while it waited for its runner
         self._start_next(record.thread)
         return driver
 
@@ -256,7 +275,10 @@ class Runs:
         self._wake_followers()
         name = to_text(opened.id)
         view = self._view(opened)
-        for driver in [d for d in self._drivers.values() if d.record.thread == name]:
+        stopped = opened.view.stops() if self._of_thread(name) else set()
+        for driver in self._of_thread(name):
+            if driver.record.id in stopped:
+                driver.cancel()
             if lease.must_stop(view, driver.record.lease):
                 driver.cut(errors.RUN_ELSEWHERE("Another device took this thread over."))
         for run, shown in opened.view.runs().items():
@@ -340,6 +362,12 @@ class Runs:
 
 async def _next(events: Subscription) -> Event | Overflow | None:
     return await anext(events, None)
+
+
+def _check_asked(record: RunRecord, text: str) -> None:
+    """The same request is the same run, but only if it is the same question."""
+    if record.prompt_digest not in ("", prompt_digest(text)):  # empty if another device was asked
+        raise errors.REQUEST_INVALID("This request id was used for another question.", next="Give a new --request-id.")
 
 
 def _under(record: RunRecord, number: int, runner: str) -> RunRecord:

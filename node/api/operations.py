@@ -346,7 +346,7 @@ _RUNS = (
         "run.cancel",
         "POST",
         "/v1/threads/{thread}/runs/cancel",
-        "Cancel the thread's run, or all that are queued in it.",
+        "Cancel the thread's run, and all queued in it; what another device runs ends as soon as it hears.",
         _THREAD,
         Parameter("run", "text", "Only this run.", maximum=100),
         result={"cancelled": ["run id"]},

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from crdt import errors
 from crdt.ids import ThreadId
 from node import runs
 from node.agent.lease import LAPSE_AFTER_MS
@@ -56,6 +57,21 @@ async def test_the_same_request_asked_again_is_the_same_run(alone: Alone) -> Non
     assert await first.end() == await again.end() and first.lines == again.lines
     later = device.asking(thread, "Hi?", "one")
     assert await later.end() == first.lines[-1] and len(later.lines) == 1
+    assert len(script.asked) == 1 and len(await device.texts(thread)) == 2
+
+
+async def test_a_request_id_that_was_used_for_another_question_is_refused(alone: Alone) -> None:
+    device, thread = alone
+    go = asyncio.Event()
+    device.models.script = script = Script([go, text("Hello."), DONE])
+    first = device.asking(thread, "Hi?", "one")
+    await first.until("run.started")
+    for _ in range(2):  # while it goes on, and after its end
+        with pytest.raises(errors.OpenSeshError) as refused:
+            await device.asking(thread, "Delete everything?", "one").end()
+        assert refused.value.kind is errors.REQUEST_INVALID
+        go.set()
+        await first.end()
     assert len(script.asked) == 1 and len(await device.texts(thread)) == 2
 
 
@@ -273,6 +289,35 @@ async def test_a_take_over_interrupts_what_runs_on_the_other_device(both: Both) 
     await line.quiet()
     assert sorted(await desktop.states(thread)) == ["completed", "interrupted"]
     assert ("Half", "interrupted") in await desktop.texts(thread)
+
+
+async def test_a_run_can_be_cancelled_from_the_other_device(both: Both) -> None:
+    laptop, desktop, line, thread = both
+    laptop.models.script = running = Script([text("Half"), asyncio.Event()])
+    asked = laptop.asking(thread, "First?", "one")
+    run = (await asked.until("run.delta"))["run"]
+    await line.quiet()
+    assert await desktop.runs.cancel(thread, None) == [run]
+    assert (await asked.end())["type"] == "run.cancelled"
+    await soon(running.closed)
+    await line.quiet()
+    assert await desktop.states(thread) == ["cancelled"]
+    assert await desktop.runs.cancel(thread, None) == []
+
+
+async def test_a_question_that_is_queued_to_an_absent_device_can_be_cancelled_by_whoever_asked(both: Both) -> None:
+    laptop, desktop, line, thread = both
+    laptop.models.script = script = Script([text("One."), DONE])
+    await laptop.asking(thread, "First?", "one").end()
+    await line.quiet()
+    line.cut()
+    desktop.models.script = Script()
+    asked = desktop.asking(thread, "Second?", "two")
+    run = (await asked.until("run.queued"))["run"]
+    assert await desktop.runs.cancel(thread, run) == [run]
+    await line.mend(thread)
+    assert (await asked.end())["type"] == "run.cancelled"
+    assert len(script.asked) == 1
 
 
 async def test_two_take_overs_at_once_leave_one_runner(both: Both) -> None:
