@@ -83,13 +83,13 @@ def read_message(doc: "pycrdt.Doc[Any]", device: bytes, identifier: str) -> Mess
         )
 
 
-def read_runs(doc: "pycrdt.Doc[Any]") -> dict[str, dict[str, Any]]:
-    """The runs of a timeline, each with its plain values."""
-    found = {}
-    for identifier, run in runs(doc).items():
-        if isinstance(run, pycrdt.Map):
-            found[identifier] = {name: value for name, value in run.items() if not isinstance(value, BaseType)}
-    return found
+def read_run(doc: "pycrdt.Doc[Any]", identifier: str) -> dict[str, Any] | None:
+    """One run of a timeline, its plain values; None if there is none."""
+    with doc.transaction():
+        run = runs(doc).get(identifier)
+        if not isinstance(run, pycrdt.Map):
+            return None
+        return {name: value for name, value in run.items() if not isinstance(value, BaseType)}
 
 
 def read_leases(doc: "pycrdt.Doc[Any]") -> list[int]:

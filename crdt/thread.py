@@ -4,16 +4,17 @@ Kept up to date lane by lane: after a receipt, `refresh` reads again only the me
 """
 
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import pycrdt
 from pycrdt._base import BaseType
 
-from crdt.content import Message, messages, read_leases, read_message, read_runs, read_stops
-from crdt.ids import to_text
+from crdt.content import Message, messages, read_leases, read_message, read_stops, runs
 from crdt.permissions import Lane, LaneKind
 from crdt.replica import Replica
+from crdt.run_accounts import Run, RunAccounts
+from crdt.touched import Touched
 
 SHARED = Lane(LaneKind.SHARED)
 
@@ -33,8 +34,11 @@ class Thread:
         self._known: dict[tuple[bytes, str], Message] = {}
         self._author: dict[str, bytes] = {}  # message id → the device first known to use it
         self._order: list[tuple[int, bytes, str]] = []
-        self._watched: dict[Lane, tuple[object, set[str], object]] = {}  # an observer lives as long as its map
+        self._runs = RunAccounts()
+        self._changed_runs: dict[str, None] = {}
+        self._touched_messages, self._touched_runs = Touched(), Touched()
         self.refresh(list(replica.lanes))
+        self._changed_runs.clear()
 
     def refresh(self, lanes: Iterable[Lane]) -> list[Change]:
         """Read what changed in these lanes. Returns the messages that are new or different, in order."""
@@ -47,7 +51,7 @@ class Thread:
     def _refresh_timeline(self, lane: Lane) -> list[Change]:
         document = self.replica.document(lane)
         found = []
-        for identifier in self._touched(lane, messages(document.doc)):
+        for identifier in self._touched_messages.of(lane, messages(document.doc)):
             message = read_message(document.doc, lane.owner, identifier)
             before = self._known.get((lane.owner, identifier))
             if message is not None and message != before:
@@ -55,19 +59,9 @@ class Thread:
                 found.append(Change(before, message))
             elif message is None and before is not None:
                 self._drop(before)
+        touched = self._touched_runs.of(lane, runs(document.doc))
+        self._changed_runs |= dict.fromkeys(self._runs.update(lane, document.doc, touched))
         return found
-
-    def _touched(self, lane: Lane, shown: pycrdt.Map[Any]) -> list[str]:
-        """The messages of a lane that an update has touched since the last time; all of them the first time."""
-        if lane not in self._watched:
-            noted: set[str] = set()
-            # What the native library holds is out of the garbage collector's sight: it must not lead back to us.
-            self._watched[lane] = shown, noted, shown.observe_deep(lambda events: _note(noted, events))
-            return list(shown.keys())
-        noted = self._watched[lane][1]
-        touched = list(noted)
-        noted.clear()
-        return touched
 
     def _take(self, message: Message, before: Message | None) -> None:
         """Two devices may use one id: each has its own message, for nobody may hide what another wrote."""
@@ -110,16 +104,14 @@ class Thread:
         """The greatest order key there is; 0 in an empty thread."""
         return self._order[-1][0] if self._order else 0
 
-    def runs(self) -> dict[str, dict[str, Any]]:
+    def runs(self) -> Mapping[str, Run]:
         """All runs by id. One that several devices speak of is shown as the latest lease's device has it."""
-        found: dict[str, dict[str, Any]] = {}
-        for lane, document in sorted(self.replica.lanes.items()):
-            if lane.kind is LaneKind.TIMELINE:
-                for identifier, values in read_runs(document.doc).items():
-                    said, known = {**values, "device": lane.owner}, found.get(identifier)
-                    if known is None or _weight(said) > _weight(known):
-                        found[identifier] = said
-        return found
+        return self._runs.shown
+
+    def changed_runs(self) -> list[str]:
+        """The ids of the runs that have changed since this was asked last."""
+        changed, self._changed_runs = list(self._changed_runs), {}
+        return changed
 
     def leases(self) -> list[tuple[int, bytes]]:
         """(number, device) of every lease taken: each device writes its own."""
@@ -134,16 +126,6 @@ class Thread:
     def meta(self) -> dict[str, Any]:
         """Title, project and the like: the plain values of the shared document's `meta`."""
         return shared_values(self.replica, "meta")
-
-
-def _weight(run: dict[str, Any]) -> tuple[int, bool, bool]:
-    """Of two accounts of one run that of the higher lease counts, then one that says it has ended, then the runner's.
-
-    Whoever asked goes on calling it queued.
-    """
-    lease = run.get("lease")
-    number = int(lease) if isinstance(lease, int | float) else 0
-    return number, run.get("ended") is not None, run.get("runner") == to_text(run["device"])
 
 
 def shared_values(replica: Replica, root: str) -> dict[str, Any]:
@@ -161,8 +143,3 @@ def set_shared(doc: "pycrdt.Doc[Any]", root: str, values: dict[str, Any]) -> Non
                 del target[name]
         elif target.get(name) != value:
             target[name] = value
-
-
-def _note(noted: set[str], events: list[Any]) -> None:
-    for event in events:
-        noted.update([event.path[0]] if event.path else event.keys)

@@ -4,6 +4,7 @@ Each has its place in this device's order of events (`cursor`) and is kept, so t
 away reads what it missed. A growing message is told by what was added, never whole again.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -57,6 +58,11 @@ def of_message(change: Change, author: dict[str, Any]) -> tuple[str, dict[str, A
         return "message.delta", {**told, "text": added}
     kind = "message.added" if before is None else "message.changed"
     return kind, {"message": shapes.message(now, author)}
+
+
+def of_run(run: str, shown: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """How a run is told whose account has changed, here or on another device."""
+    return "run.state", {"run": run, **{name: shown.get(name) for name in ("state", "runner", "model")}}
 
 
 def _growth(before: Message, now: Message) -> str | None:

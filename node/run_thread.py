@@ -61,8 +61,6 @@ class RunThread:
                 "error": json.dumps(run.error) if run.error else None,
             }
             draft.commit(draft.timeline, lambda doc: put_run(doc, run.id, values))
-            told = {"run": run.id, "state": run.state.value, "runner": run.runner, "model": run.model}
-            draft.events.append(("run.state", told))
 
     async def run_state(self, thread: str, run: str) -> State | None:
         """The state the thread shows."""

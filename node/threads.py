@@ -357,6 +357,7 @@ class Threads:
             events.append(happenings.of_message(change, self.author_of(opened, change.now.device)))
             if change.now.state != "streaming":
                 batch.texts.append(Text(opened.id, change.now.id, change.now.text))
+        events += [happenings.of_run(run, opened.view.runs().get(run, {})) for run in opened.view.changed_runs()]
         if SHARED in lanes:
             meta = opened.view.meta()
             events.append(("thread.changed", {name: meta.get(name) for name in ("title", "project")}))

@@ -7,7 +7,7 @@ import pycrdt
 import pytest
 
 from crdt import edits
-from crdt.content import Message, Part, leases, messages, read_leases, read_message, read_runs, runs
+from crdt.content import Message, Part, leases, messages, read_leases, read_message, read_run, runs
 from crdt.permissions import LaneKind
 from crdt.thread import Thread, set_shared, shared_values
 from tests.crdt.people import Desk, Person
@@ -106,7 +106,7 @@ def test_a_run_is_brought_up_to_date_and_says_nothing_twice() -> None:
     assert not updates
     edits.put_run(doc, "r", {"state": "completed", "ended": 9})
     doc.unobserve(subscription)
-    assert read_runs(doc) == {"r": {"state": "completed", "lease": 3, "ended": 9}}
+    assert read_run(doc, "r") == {"state": "completed", "lease": 3, "ended": 9}
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_leases_and_runs_in_no_form_are_passed_over() -> None:
     leases(doc).update({"3": pycrdt.Map({}), "-1": "x", "many": "x", "9" * 40: "x"})
     runs(doc).update({"r": "a text", "s": pycrdt.Map({"state": "queued", "inner": pycrdt.Map({})})})
     assert read_leases(doc) == [3]
-    assert read_runs(doc) == {"s": {"state": "queued"}}
+    assert read_run(doc, "r") is None and read_run(doc, "s") == {"state": "queued"}
 
 
 # ---- a thread of several devices

@@ -13,6 +13,7 @@ from node import runs
 from node.agent.lease import LAPSE_AFTER_MS
 from node.agent.ports import ModelCall, ModelDelta, ModelDone, RunRecord
 from node.agent.steps import State
+from node.happenings import Happening
 from tests.node.agent.devices import Device, Line, one_device, two_devices
 from tests.node.agent.stage import PATIENCE_S, HandTools, Script, over, soon
 
@@ -303,6 +304,24 @@ async def test_a_run_can_be_cancelled_from_the_other_device(both: Both) -> None:
     await line.quiet()
     assert await desktop.states(thread) == ["cancelled"]
     assert await desktop.runs.cancel(thread, None) == []
+
+
+async def test_a_run_that_goes_on_elsewhere_is_told_state_by_state(both: Both) -> None:
+    laptop, desktop, line, thread = both
+    go = asyncio.Event()
+    laptop.models.script = Script([text("One"), go, text("."), DONE])
+    with desktop.here.threads.bus.subscribe() as events:
+        asked = laptop.asking(thread, "First?", "one")
+        await asked.until("run.delta")
+        go.set()
+        await asked.end()
+        await line.quiet()
+        told = []
+        while "completed" not in told:
+            event = await asyncio.wait_for(anext(events), PATIENCE_S)
+            if isinstance(event, Happening) and event.type == "run.state":
+                told.append(event.data["state"])
+    assert told == ["queued", "streaming", "completed"]
 
 
 async def test_a_question_that_is_queued_to_an_absent_device_can_be_cancelled_by_whoever_asked(both: Both) -> None:
