@@ -170,13 +170,14 @@ class Membership:
         return [limit for limit in self._limits_of.get(identity, ()) if limit.concerns(identity, device, kind)]
 
     def is_exempt(self, limit: Limit, identity: IdentityId, known: int) -> bool:
-        """Whether the restriction is lifted by a later grant, or by a later handing over of the thread, that is
-        among the `known` records: for content, those its session knew when it opened."""
+        """Whether the restriction is lifted by a later grant, or by a handing over of the thread of which it did not
+        know, that is among the `known` records: for content, those its session knew when it opened."""
         if limit.device is not None:
             return False
-        lifting = [grant.node for grant in self._grants_to.get(identity, ())]
-        lifting += [owner.since for owner in self.owners if owner.identity == identity and owner.since is not None]
-        return any(node.knew(limit.node.index) and known >> node.index & 1 for node in lifting)
+        lifting = [grant.node for grant in self._grants_to.get(identity, ()) if grant.node.knew(limit.node.index)]
+        taken = [owner.since for owner in self.owners if owner.identity == identity and owner.since is not None]
+        lifting += [since for since in taken if not limit.node.knew(since.index)]
+        return any(known >> node.index & 1 for node in lifting)
 
     def writing_epochs(self) -> Iterator[Opened]:
         """The epochs that nobody who was put out can open, the one to write with first."""

@@ -83,7 +83,9 @@ class History:
             desk.kept(desk.replica.commit_record(LaneKind.IDENTITY, [Restrict(person.id, role, cuts)]))
         elif choice < 0.70:
             self.end_a_device(person, desk)
-        elif person is self.owner or choice < 0.73:
+        elif choice < 0.73:
+            self.hand_over(person, desk)
+        elif person is self.owner or choice < 0.76:
             self.govern(desk)
 
     def twin(self, person: Person, device: str, desk: Desk) -> Desk:
@@ -108,6 +110,19 @@ class History:
             assert desk.replica.author
             readers = stewardship.readers(desk.replica.membership)
             desk.kept(stewardship.rotate(desk.replica, desk.replica.author, readers))
+
+    def hand_over(self, person: Person, desk: Desk) -> None:
+        """Offer the thread, whether one owns it or not; or accept an offer, once more perhaps."""
+        replica = desk.replica
+        offered = [node.id for node, to in replica.membership.offers if to == person.id]
+        if not offered:
+            action = stewardship.offer(replica, person.root.signing, self.source.choice(self.members).id)
+            desk.kept(replica.commit_record(LaneKind.CONTROL, [action]))
+        elif replica.membership.owner is not None and replica.author:
+            before = replica.membership.owner
+            actions = stewardship.acceptance(replica, self.source.choice(offered), before)
+            readers = [*stewardship.readers(replica.membership, [before]), person.identity_key.public]
+            desk.kept(stewardship.rotate(replica, replica.author, readers, actions))
 
     def end_a_device(self, person: Person, desk: Desk) -> None:
         if self.source.random() < 0.7 or "phone" not in person.devices:

@@ -5,7 +5,7 @@ import pytest
 from crdt import stewardship
 from crdt.ids import IdentityId
 from crdt.permissions import LaneKind, Role
-from crdt.records import Accept, Grant
+from crdt.records import Accept, Grant, Restrict
 from tests.crdt.people import Desk, Person
 from tests.crdt.world import assert_order_plays_no_part, invite, of, pass_round, rebuilt, restrict
 
@@ -169,3 +169,41 @@ def test_a_revoked_device_does_not_accept_in_place_of_a_standing_one(phone_first
     assert final.membership.owner == heir.id
     assert Desk(final).shown() == {"kept"}
     assert_order_plays_no_part(ana)
+
+
+@pytest.mark.parametrize("laptop_first", [True, False])
+def test_an_owner_is_not_held_by_what_another_device_of_theirs_gave_up_in_ignorance(laptop_first: bool) -> None:
+    """Ben's phone leaves the thread while his laptop accepts it: else its owner could write nothing in it, for ever."""
+    ben_ = Person("Ben with a phone")
+    ben_.add("phone")
+    ana = ANA.found()
+    invite(ana, ben_)
+    laptop, phone = ben_.desk(ana.replica.thread), ben_.desk(ana.replica.thread, "phone")
+    offered = offer(ana, ANA, ben_)
+    pass_round(ana, laptop, phone)
+    accept(laptop, offered, ANA, [ben_])
+    phone.kept(phone.replica.commit_record(LaneKind.IDENTITY, [Restrict(ben_.id, Role.NONE, ())]))
+    pass_round(*([laptop, phone] if laptop_first else [phone, laptop]))
+    owner = ben_.desk(ana.replica.thread, session=2)
+    with owner.replica.loading():
+        owner.read(laptop.frames)
+    assert owner.replica.role() is Role.OWNER
+    invite(owner, CARL)
+    owner.say("mine")
+    assert owner.shown() == {"mine"} and CARL.id in owner.replica.membership.members()
+    assert_order_plays_no_part(owner)
+
+
+def test_a_former_owner_who_names_heads_of_their_own_time_is_cut_all_the_same() -> None:
+    ana, ben = together()
+    accept(ben, offer_of(ana, ben), ANA, [ANA, BEN, CARL])
+    back = offer(ben, BEN, CARL)
+    carl = CARL.desk(ana.replica.thread)
+    pass_round(ben, carl)
+    late = BEN.desk(ana.replica.thread, session=7)
+    late.read(ben.frames)
+    accept(carl, back, BEN, [BEN, CARL])
+    late.say("with heads of when I owned it")
+    pass_round(carl, late)
+    assert carl.shown() == set() and carl.replica.membership.owner == CARL.id
+    assert_order_plays_no_part(carl)
