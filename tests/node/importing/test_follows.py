@@ -16,7 +16,7 @@ from node.importing.reader import Reader
 from node.imports import Outcome, Piece
 from tests.node.importing.installation import Installation
 from tests.node.importing.watching import said
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 CODEX_HEADER = '{"timestamp": "2026-03-01T09:00:00Z", "type": "session_meta", "payload": {"id": "c-1", "cwd": "/w"}}'
 CODEX_PROMPT = (
@@ -100,17 +100,18 @@ async def test_what_is_read_and_how_far_are_stored_together_or_not_at_all(
     await follows.add(str(path.parent))
     await shows(here, "one")
     really_write, refused = here.store.write, asyncio.Event()
+    before: list[bytes | None] = []
 
     async def full(batch: object) -> object:
+        before.append(await here.store.checkpoint(f"follow/{path}"))  # nothing of this session is under way now
         refused.set()
         raise DISK_FULL()
 
     monkeypatch.setattr(here.store, "write", full)
     monkeypatch.setattr("node.importing.follow._REJECTED_POLLS", 1)
-    before = await here.store.checkpoint(f"follow/{path}")
     append(path, said("two", 2))
-    await asyncio.wait_for(refused.wait(), 5)
-    assert await here.store.checkpoint(f"follow/{path}") == before
+    await asyncio.wait_for(refused.wait(), PATIENCE_S)
+    assert await here.store.checkpoint(f"follow/{path}") == before[0]
     monkeypatch.setattr(here.store, "write", really_write)
     await shows(here, "one", "two")
 
