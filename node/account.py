@@ -16,7 +16,6 @@ from crdt import errors, keys
 from crdt.author import Author
 from crdt.identity import DeviceKeys, Root, SignedEntry, fold_log
 from crdt.ids import DeviceId, IdentityId, SessionId, ThreadId, to_text
-from crdt.membership import Membership
 from crdt.permissions import LaneKind
 from crdt.replica import Receipt, Replica
 from crdt.stewardship import account_birth, found, introduction
@@ -141,13 +140,10 @@ class Account:
         membership = replica.membership
         if membership.genesis is not None and membership.genesis.purpose == "account":
             return [*(d.agreement for d in self.affairs.log.live()), self.affairs.recovery]
-        return [self._identity_key(identity, membership) for identity in membership.members()]
-
-    def _identity_key(self, identity: IdentityId, membership: Membership) -> bytes:
-        newest = (self.affairs.log if identity == self.identity else membership.logs[identity]).identity_key
-        if newest is None:
-            raise errors.WAITING_FOR_KEY()
-        return newest[1]
+        logs = [
+            self.affairs.log if each == self.identity else membership.logs.get(each) for each in membership.members()
+        ]
+        return [log.identity_key[1] for log in logs if log and log.identity_key]  # some may have shown no device yet
 
     def newest_identity_key(self) -> bytes:
         """The public half of our own, to wrap content keys to."""
