@@ -9,9 +9,10 @@ from collections.abc import Iterable
 
 from crdt.chains import Chains, Link, Place
 from crdt.envelope import ChainKey
+from crdt.fold import fold
 from crdt.governance import Graph
 from crdt.ids import DeviceId, IdentityId
-from crdt.membership import Limit, Membership, fold
+from crdt.membership import Limit, Membership
 from crdt.permissions import LaneKind, may_write
 
 

@@ -1,43 +1,20 @@
-"""Who is in the thread with what right, as a pure function of the set of governance records.
+"""Who is in the thread with what right, once it has been decided which governance records count.
 
-The fold runs in the order in which authority flows. Device logs prove themselves, so they come first.
-Then the owners, each handing over to the next by a root-signed offer. Then the owners' devices and at
-last the members' own, the standing before the revoked and the senior before the junior: when a
-device's turn comes, everything that may cut it off has been counted. A record that does not count
-still links the graph.
-
-What comes out answers three questions: which role an identity has at given heads, which restrictions
-cut which lane, and which epoch to write with.
+It answers three questions: which role an identity has at given heads, which restrictions cut which lane,
+and which epoch to write with. What counts is decided in `fold`.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from crdt import keys
-from crdt.errors import PeerFault
-from crdt.governance import Graph, Node
-from crdt.identity import ADD, DeviceLog, SignedEntry, fold_log, open_entry
+from crdt.governance import Node
+from crdt.identity import DeviceLog, SignedEntry
 from crdt.ids import DeviceId, EpochId, IdentityId
 from crdt.permissions import LaneKind, Role, may_write
 from crdt.records import (
-    Accept,
-    Action,
     Cut,
-    Devices,
     Genesis,
-    Grant,
-    NewEpoch,
-    Offer,
-    Relays,
-    Restrict,
-    RevokeDevice,
-    offer_bytes,
-    thread_id,
 )
-
-ACTIONS_OF_MEMBERS = (Devices, RevokeDevice, Restrict)  # what an identity lane may say, of oneself alone
-RESTRICTING = (RevokeDevice, Restrict, Accept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,187 +203,3 @@ class Membership:
 def _caps(limit: Limit, grant: Given, closure: int) -> bool:
     """A restriction caps every grant that did not know of it, the concurrent ones too."""
     return bool(closure >> limit.node.index & 1) and not grant.node.knew(limit.node.index)
-
-
-def fold(graph: Graph) -> Membership:
-    """Decide what counts. Depends on the set of linked records alone."""
-    return _Fold(graph).result()
-
-
-class _Fold:
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.found = Membership(everything=(1 << len(graph)) - 1)
-        self.by_device: dict[DeviceId, list[Node]] = defaultdict(list)
-        for node in sorted(graph.nodes, key=lambda n: (n.depth, n.id)):
-            self.by_device[node.device].append(node)
-        self.trusted = {device: self._before_equivocation(nodes) for device, nodes in self.by_device.items()}
-        self.relays_at: tuple[int, bytes] = (-1, b"")
-
-    def result(self) -> Membership:
-        self._read_logs()
-        self._follow_owners()
-        owners = list(dict.fromkeys(owner.identity for owner in self.found.owners))  # one may be owner twice
-        for rank, identity in enumerate(owners):
-            for device in self._in_order(identity):
-                self._count(device, (rank, self.found.logs[identity].devices[device].rank))
-        for identity in sorted(self.found.logs):
-            if identity not in owners:
-                for device in self._in_order(identity):
-                    self._count(device, None)
-        return self.found
-
-    # ---- device logs
-
-    def _read_logs(self) -> None:
-        entries: dict[IdentityId, dict[bytes, SignedEntry]] = defaultdict(dict)
-        for node in self.graph.nodes:
-            for signed in _entries_of(node):
-                try:
-                    entry = open_entry(signed)
-                except PeerFault:
-                    continue
-                entries[IdentityId(entry.identity)][signed.hash] = signed
-                if entry.kind == ADD:
-                    device = DeviceId(entry.subject)
-                    self.found.introduced[device] = self.found.introduced.get(device, 0) | node.bit
-        for identity in sorted(entries, reverse=True):  # a device in two logs belongs to the smallest identity
-            signed_entries = [entries[identity][h] for h in sorted(entries[identity])]
-            self.found.entries[identity] = signed_entries
-            log = self.found.logs[identity] = fold_log(identity, signed_entries)
-            self.found.identity_of.update(dict.fromkeys(log.devices, identity))
-
-    def _in_order(self, identity: IdentityId) -> list[DeviceId]:
-        """The identity's devices, those that stand first, each group the senior first."""
-        log = self.found.logs.get(identity)
-        mine = [d for d in log.devices.values() if self.found.identity_of[d.id] == identity] if log else []
-        return [d.id for d in sorted(mine, key=lambda d: (d.revoked, d.rank))]
-
-    # ---- owners
-
-    def _follow_owners(self) -> None:
-        """Genesis names the first owner; each next one was offered the thread by the root before and accepted."""
-        for node in self.graph.nodes:
-            action = node.record.actions[0]
-            if isinstance(action, Genesis) and not self.found.owners:
-                self.found.genesis = action
-                self.found.owners.append(Ownership(IdentityId(action.owner), None))
-        used: set[bytes] = set()
-        while self.found.owners and (step := self._next_owner(self.found.owners[-1], used)):
-            used.add(step[0])
-            self._hand_over(self.found.owners[-1], step[1])
-            self.found.owners.append(step[1])
-
-    def _next_owner(self, owner: Ownership, used: set[bytes]) -> tuple[bytes, Ownership] | None:
-        accepted = []
-        for node, action in self._actions(Accept):
-            offer_node = self.graph.get(action.offer)
-            if offer_node is None or action.offer in used or not node.knew(offer_node.index):
-                continue
-            identity = self.found.author_at(node.device, node.closure)
-            for offer in offer_node.record.actions:
-                if isinstance(offer, Offer) and offer.to == identity and self._is_offered(owner, offer, offer_node):
-                    # A device that its identity has revoked may be a thief's: any standing one goes before it.
-                    place = (self.found.is_revoked(node.device), node.depth, node.id)
-                    accepted.append((place, action.offer, Ownership(identity, node)))
-        return min(accepted, key=lambda each: each[0])[1:] if accepted else None
-
-    def _is_offered(self, owner: Ownership, offer: Offer, node: Node) -> bool:
-        if owner.since is not None and not node.knew(owner.since.index):
-            return False
-        signed = offer_bytes(self._thread(), offer.to)
-        return keys.verify(owner.identity, "transfer", signed, offer.signature)
-
-    def _thread(self) -> bytes:
-        return thread_id(self.found.genesis) if self.found.genesis else b""
-
-    def _actions(self, kind: type[Accept]) -> Iterator[tuple[Node, Accept]]:
-        for node in self.graph.nodes:
-            for action in node.record.actions:
-                if isinstance(action, kind):
-                    yield node, action
-
-    # ---- records
-
-    def _before_equivocation(self, nodes: list[Node]) -> int:
-        """The records a device wrote before it first said two things at one position: all, if it never did."""
-        at: dict[tuple[int, tuple[bytes, int]], list[Node]] = defaultdict(list)
-        for node in nodes:
-            at[node.kind, node.position].append(node)
-        trusted = (1 << len(self.graph)) - 1
-        for twins in at.values():
-            if len(twins) > 1:
-                for twin in twins:
-                    trusted &= twin.past
-        return trusted
-
-    def _count(self, device: DeviceId, rank: tuple[int, int] | None) -> None:
-        """Count a device's records: restrictions first, so that a device that ends itself ends its other work too."""
-        for restricting in (True, False):
-            for node in self.by_device.get(device, []):
-                identity = self.found.author_at(device, node.closure)
-                if identity is None or self._is_cut(node):
-                    continue
-                for action in node.record.actions:
-                    if isinstance(action, RESTRICTING) is restricting and self._has_authority(node, identity, action):
-                        self._apply(node, identity, action, rank or (len(self.found.owners), 0))
-
-    def _is_cut(self, node: Node) -> bool:
-        identity = self.found.identity_of[node.device]
-        for limit in self.found.limits_on(identity, node.device, node.kind):
-            if limit.node is node or self.found.is_exempt(limit, identity, node.closure):
-                continue
-            tips = [self.graph.get(tip) for tip in limit.tips(node.kind, b"", node.device)]
-            if not any(tip is not None and tip.closure & node.bit for tip in tips):
-                return True
-        return False
-
-    def _has_authority(self, node: Node, identity: IdentityId, action: Action) -> bool:
-        if not isinstance(action, RESTRICTING) and not self.trusted[node.device] & node.bit:
-            return False
-        if node.kind is LaneKind.CONTROL:
-            return self.found.owner_at(node.closure) == identity
-        if isinstance(action, Restrict):
-            return action.identity == identity
-        return isinstance(action, ACTIONS_OF_MEMBERS)
-
-    def _apply(self, node: Node, identity: IdentityId, action: Action, rank: tuple[int, int]) -> None:
-        found = self.found
-        match action:
-            case Grant():
-                found.give(Given(node, IdentityId(action.identity), Role(action.role), action.name))
-            case Restrict() if IdentityId(action.identity) != found.owner_at(node.closure):
-                limited = IdentityId(action.identity)
-                found.limit(Limit(node, limited, None, Role(action.role), action.cuts))
-            case RevokeDevice():
-                self._revoke(node, DeviceId(action.device), action.cuts)
-            case NewEpoch() if action.depth <= node.depth:  # a made-up depth would outdo every later epoch
-                found.epochs.append(Opened(node, EpochId(action.epoch), action.depth, action.parents, rank))
-            case Relays() if (node.depth, node.id) > self.relays_at:
-                self.relays_at = (node.depth, node.id)
-                found.relays = action.urls
-            case Offer():
-                found.offers.append((node, IdentityId(action.to)))
-            case _:
-                pass
-
-    def _revoke(self, node: Node, device: DeviceId, cuts: tuple[Cut, ...]) -> None:
-        """Counts only beside the log entry that revokes, and only for one's own device or in one's own thread."""
-        identity = self.found.identity_of.get(device)
-        own = node.kind is LaneKind.CONTROL or self.found.identity_of[node.device] == identity
-        if identity is not None and own and self.found.is_revoked(device):
-            self.found.limit(Limit(node, identity, device, Role.NONE, cuts))
-
-    def _hand_over(self, before: Ownership, after: Ownership) -> None:
-        """The acceptance that makes somebody owner ends the owner before where its cuts say."""
-        assert after.since is not None
-        if before.identity != after.identity:
-            for action in after.since.record.actions:
-                if isinstance(action, Accept):
-                    self.found.limit(Limit(after.since, before.identity, None, Role.NONE, action.cuts))
-
-
-def _entries_of(node: Node) -> Iterable[SignedEntry]:
-    for action in node.record.actions:
-        if isinstance(action, Devices):
-            yield from action.entries
