@@ -10,6 +10,7 @@ later version may write more.
 
 from typing import Any
 
+import msgspec
 import pycrdt
 from msgspec import Struct
 from pycrdt._base import BaseType
@@ -30,6 +31,10 @@ class Part(Struct, frozen=True, omit_defaults=True):
     status: str = ""
     agent: str = ""
     media: str = ""
+
+
+_PART_FIELDS = Part.__struct_fields__
+_values = msgspec.json.Decoder(dict[str, Any])
 
 
 class Message(Struct, frozen=True):
@@ -60,27 +65,26 @@ class Message(Struct, frozen=True):
 
 def read_message(doc: "pycrdt.Doc[Any]", device: bytes, identifier: str) -> Message | None:
     """One message of a timeline; None if there is none in the form it should have."""
-    with doc.transaction():  # one for all that is read: each costs more than the reading
-        found = messages(doc).get(identifier)
-        if not isinstance(found, pycrdt.Map):
-            return None
-        shown = dict(found.items())
-        at, key, role, parts = _number(shown, "at"), _number(shown, "key"), shown.get("role"), shown.get("parts")
-        if at is None or key is None or role not in ROLES or not isinstance(parts, pycrdt.Array):
-            return None
-        return Message(
-            id=identifier,
-            device=device,
-            role=role,
-            at=at,
-            key=key,
-            state=_text(shown, "state") or "final",
-            parts=tuple(part for part in map(_read_part, parts) if part is not None),
-            model=_text(shown, "model"),
-            run=_text(shown, "run"),
-            agent=_text(shown, "agent"),
-            source=_text(shown, "source"),
-        )
+    found = messages(doc).get(identifier)
+    shown = _plain(found) if isinstance(found, pycrdt.Map) else None
+    if shown is None:
+        return None
+    at, key, role, parts = _number(shown, "at"), _number(shown, "key"), shown.get("role"), shown.get("parts")
+    if at is None or key is None or not isinstance(role, str) or role not in ROLES or not isinstance(parts, list):
+        return None
+    return Message(
+        id=identifier,
+        device=device,
+        role=role,
+        at=at,
+        key=key,
+        state=_text(shown, "state") or "final",
+        parts=tuple(part for part in map(_read_part, parts) if part is not None),
+        model=_text(shown, "model"),
+        run=_text(shown, "run"),
+        agent=_text(shown, "agent"),
+        source=_text(shown, "source"),
+    )
 
 
 def read_run(doc: "pycrdt.Doc[Any]", identifier: str) -> dict[str, Any] | None:
@@ -127,23 +131,32 @@ def stops(doc: "pycrdt.Doc[Any]") -> "pycrdt.Map[Any]":
     return found
 
 
+def _plain(shown: "pycrdt.Map[Any]") -> dict[str, Any] | None:
+    """Everything in a map as plain values. By way of JSON: one call of the native library, and not one for each."""
+    try:
+        found: dict[str, Any] = _values.decode(str(shown))
+    except (msgspec.DecodeError, RecursionError):  # a value that JSON has no form for
+        return None
+    return found
+
+
 def _read_part(part: Any) -> Part | None:
-    if not isinstance(part, pycrdt.Map):
+    if not isinstance(part, dict) or not isinstance(part.get("type"), str):
         return None
-    values = dict(part.items())
-    if not isinstance(values.get("type"), str):
-        return None
-    return Part(**{name: text for name in Part.__struct_fields__ if (text := _text(values, name)) is not None})
+    return Part(**{name: text for name in _PART_FIELDS if (text := _text(part, name)) is not None})
 
 
 def _text(values: dict[str, Any], name: str) -> str | None:
     value = values.get(name)
-    if isinstance(value, pycrdt.Text):
-        return str(value)
     return value if isinstance(value, str) else None
 
 
 def _number(values: dict[str, Any], name: str) -> int | None:
-    value = values.get(name)
-    fits = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 2**53
-    return int(value) if fits and value is not None else None
+    return whole(values.get(name))
+
+
+def whole(value: object) -> int | None:
+    """A number as an integer of at most 53 bits; None for anything else that may stand in a document."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if abs(value) <= 2**53 else None

@@ -5,7 +5,7 @@ from typing import Any
 
 import pycrdt
 
-from crdt.content import read_run
+from crdt.content import read_run, whole
 from crdt.ids import to_text
 from crdt.permissions import Lane
 
@@ -48,6 +48,4 @@ def _weight(run: Run) -> tuple[int, bool, bool]:
 
     Whoever asked goes on calling it queued.
     """
-    lease = run.get("lease")
-    number = int(lease) if isinstance(lease, int | float) else 0
-    return number, run.get("ended") is not None, run.get("runner") == to_text(run["device"])
+    return whole(run.get("lease")) or 0, run.get("ended") is not None, run.get("runner") == to_text(run["device"])

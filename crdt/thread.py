@@ -123,9 +123,9 @@ class Thread:
         lanes = [each for each in self.replica.lanes.items() if each[0].kind is LaneKind.TIMELINE]
         return set().union(*(read_stops(document.doc) for _, document in lanes))
 
-    def meta(self) -> dict[str, Any]:
-        """Title, project and the like: the plain values of the shared document's `meta`."""
-        return shared_values(self.replica, "meta")
+    def meta(self) -> dict[str, str]:
+        """Title, project and the like: the texts in the shared document's `meta`."""
+        return {name: value for name, value in shared_values(self.replica, "meta").items() if isinstance(value, str)}
 
 
 def shared_values(replica: Replica, root: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from crdt.content import Message, Part
+from crdt.content import Message, Part, whole
 from crdt.edits import append_text, put_call, put_message, put_run, set_fields
 from crdt.ids import DeviceId, ThreadId, from_text, to_text
 from crdt.order import next_key
@@ -143,9 +143,9 @@ def record_of(opened: OpenThread, identifier: str, shown: dict[str, Any]) -> Run
         prompt_digest="",
         model=texts["model"],
         runner=texts["runner"],
-        lease=int(shown.get("lease") or 0),
+        lease=whole(shown.get("lease")) or 0,
         state=state_of(shown),
-        created_at_ms=int(shown.get("created") or 0),
+        created_at_ms=whole(shown.get("created")) or 0,
     )
 
 

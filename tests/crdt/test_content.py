@@ -8,7 +8,8 @@ import pytest
 
 from crdt import edits
 from crdt.content import Message, Part, leases, messages, read_leases, read_message, read_run, runs
-from crdt.permissions import LaneKind
+from crdt.permissions import Lane, LaneKind
+from crdt.run_accounts import RunAccounts
 from crdt.thread import Thread, set_shared, shared_values
 from tests.crdt.people import Desk, Person
 from tests.crdt.world import SHARED, invite, pass_round
@@ -269,3 +270,32 @@ def test_only_timelines_hold_messages() -> None:
     ana.kept(ana.replica.commit(comments, lambda doc: edits.put_message(doc, message("elsewhere"))))
     assert len(Thread(ana.replica)) == 0 and Thread(ana.replica).last is None
     assert Thread(ana.replica).greatest_key == 0
+
+
+@pytest.mark.parametrize(
+    "odd", [None, True, float("nan"), float("inf"), b"\x00\xff", 2**60, -(2**63), {"a": [1]}, "\x00\x1b"]
+)
+@pytest.mark.parametrize("where", ["at", "key", "role", "state", "parts", "text", "extra"])
+def test_any_value_anywhere_is_a_message_or_none_and_never_a_fault(where: str, odd: Any) -> None:
+    doc: Doc = pycrdt.Doc()
+    part = pycrdt.Map({"type": "text", "text": odd if where == "text" else pycrdt.Text("hello")})
+    values = {"role": "user", "at": 5, "key": 6, "state": "final", "parts": pycrdt.Array([part])}
+    messages(doc)["m"] = pycrdt.Map({**values, **({where: odd} if where != "text" else {})})
+    found = read_message(doc, b"d", "m")
+    if where in ("state", "text", "extra"):
+        assert found is not None and (found.at, found.key, found.role) == (5, 6, "user")
+    elif found is not None:
+        assert abs(found.at) <= 2**53 and isinstance(found.parts, tuple)
+
+
+@pytest.mark.parametrize("odd", [None, True, float("nan"), float("inf"), b"\x00", 2**60, {"a": [1]}, [1], "text"])
+@pytest.mark.parametrize("where", ["lease", "ended", "runner", "state"])
+def test_a_run_with_any_value_anywhere_is_shown_beside_others_and_never_a_fault(where: str, odd: Any) -> None:
+    accounts = RunAccounts()
+    lanes = [Lane(LaneKind.TIMELINE, bytes([number]) * 32) for number in (1, 2)]
+    told: list[dict[str, Any]] = [{"state": "queued", where: odd}, {"state": "completed", "lease": 1, "ended": 9}]
+    for lane, run in zip(lanes, told, strict=True):
+        doc: Doc = pycrdt.Doc()
+        runs(doc)["r"] = pycrdt.Map(run)
+        accounts.update(lane, doc, ["r"])
+    assert accounts.shown["r"]["state"] == "completed"
