@@ -198,9 +198,10 @@ class Discussion:
     def next_key(self, now_ms: int) -> int:
         """The key of what is written now: after everything here but keys too far ahead, see `order`."""
         if self._keys is None:
-            marks = (each.key for marks in self._marks.values() for each in marks.values())
-            entries = (*self._comments.values(), *self._requests.values())
-            self._keys = sorted([*(each.key for each in entries), *marks])
+            keys = [each.key for marks in self._marks.values() for each in marks.values()]
+            keys += [each.key for each in self._comments.values()]
+            keys += [each.key for each in self._requests.values()]
+            self._keys = sorted(keys)
         followed = bisect_right(self._keys, now_ms + AHEAD_MS)
         return next_key(now_ms, self._keys[followed - 1] if followed else 0)
 
