@@ -159,13 +159,11 @@ class Discussion:
     # ---- what is said of them
 
     def mark(self, on: Reference) -> Mark | None:
-        """The last word on a comment: the mark after which there is none; of several, that of the greatest key."""
+        """The last word on a comment: the mark after which there is none; of several, or if each comes after another,
+        that of the greatest key."""
         marks = self._marks.get(on, {})
-        naming: dict[str, set[bytes]] = {}  # a mark's id → the devices whose marks come after it
-        for each in marks.values():
-            for name in each.after:
-                naming.setdefault(name, set()).add(each.device)
-        last = [each for each in marks.values() if not naming.get(each.id, set()) - {each.device}]
+        passed = {name for each in marks.values() for name in each.after}
+        last = [each for each in marks.values() if each.id not in passed]
         return max(last or marks.values(), key=lambda each: (each.key, each.device), default=None)
 
     def next_mark(self, on: Reference, resolved: bool, device: bytes, identifier: str, now_ms: int) -> Mark:
