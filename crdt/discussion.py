@@ -5,7 +5,6 @@ Kept up to date lane by lane, as `thread` is. What is shown is a function of wha
 peer that has the same envelopes, in whatever order they came.
 """
 
-from bisect import bisect_right
 from collections.abc import Hashable, Iterable
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -33,7 +32,7 @@ from crdt.comments import (
 from crdt.conversations import Conversation, arrange
 from crdt.first_entries import FirstEntries, Shown
 from crdt.ids import DeviceId, IdentityId
-from crdt.order import AHEAD_MS, next_key
+from crdt.order import next_key
 from crdt.permissions import Lane, LaneKind
 from crdt.replica import Replica
 from crdt.touched import Touched
@@ -200,8 +199,7 @@ class Discussion:
             keys += [each.key for each in self._comments.values()]
             keys += [each.key for each in self._requests.values()]
             self._keys = sorted(keys)
-        followed = bisect_right(self._keys, now_ms + AHEAD_MS)
-        return next_key(now_ms, self._keys[followed - 1] if followed else 0)
+        return next_key(now_ms, self._keys)
 
 
 class _LaneEntries:

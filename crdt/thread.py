@@ -3,7 +3,7 @@
 Kept up to date lane by lane: after a receipt, `refresh` reads again only the messages that changed.
 """
 
-from bisect import insort
+from bisect import bisect_right, insort
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import pycrdt
 from pycrdt._base import BaseType
 
 from crdt.content import Message, messages, read_leases, read_message, read_stops, runs
+from crdt.order import AHEAD_MS, next_key
 from crdt.permissions import Lane, LaneKind
 from crdt.replica import Replica
 from crdt.run_accounts import Run, RunAccounts
@@ -99,10 +100,10 @@ class Thread:
         """The message that is shown last."""
         return self._known[self._order[-1][1], self._order[-1][2]] if self._order else None
 
-    @property
-    def greatest_key(self) -> int:
-        """The greatest order key there is; 0 in an empty thread."""
-        return self._order[-1][0] if self._order else 0
+    def next_key(self, now_ms: int) -> int:
+        """The key of a message that is written now, see `order`."""
+        followed = bisect_right(self._order, now_ms + AHEAD_MS, key=lambda place: place[0])
+        return next_key(now_ms, [place[0] for place in self._order[max(0, followed - 1) : followed]])
 
     def runs(self) -> Mapping[str, Run]:
         """All runs by id. One that several devices speak of is shown as the latest lease's device has it."""

@@ -9,7 +9,6 @@ import msgspec
 from crdt.content import Message, Part, whole
 from crdt.edits import append_text, put_call, put_message, put_run, set_fields
 from crdt.ids import DeviceId, ThreadId, from_text, to_text
-from crdt.order import next_key
 from node.agent.ports import PastCall, PastMessage, RunRecord
 from node.agent.turn import TERMINAL, Kind, MessageState, State, ToolCall, message_id_of
 from node.store import Batch, Run, Store
@@ -106,7 +105,7 @@ class RunThread:
 
     def _put(self, draft: Draft, message: Message) -> None:
         now = self._threads.now_ms()
-        key = next_key(now, draft.thread.view.greatest_key)
+        key = draft.thread.view.next_key(now)
         placed = msgspec.structs.replace(message, device=draft.timeline.owner, at=now, key=key)
         draft.commit(draft.timeline, lambda doc: put_message(doc, placed))
 

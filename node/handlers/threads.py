@@ -11,7 +11,6 @@ from crdt.author import Author
 from crdt.content import Message, Part
 from crdt.edits import put_message
 from crdt.ids import MessageId, SessionId, ThreadId, from_text, to_text
-from crdt.order import next_key
 from crdt.stewardship import Birth, found
 from crdt.thread import SHARED, set_shared
 from node import export, shapes
@@ -206,7 +205,7 @@ class ThreadHandlers:
 
 def write_text(draft: Draft, now_ms: int, message_id: MessageId, text: str, role: str = "user") -> None:
     """Commit a message of one text."""
-    key = next_key(now_ms, draft.thread.view.greatest_key)
+    key = draft.thread.view.next_key(now_ms)
     message = Message(message_id, draft.timeline.owner, role, now_ms, key, "final", (Part("text", text),))
     draft.commit(draft.timeline, lambda doc: put_message(doc, message))
 

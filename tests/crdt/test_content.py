@@ -236,7 +236,7 @@ def test_a_message_moves_when_its_key_does() -> None:
     thread = Thread(ana.replica)
     change(ana, lambda doc: edits.set_fields(doc, "a", {"key": 5}))
     thread.refresh([ana.timeline])
-    assert [each.id for each in thread.messages()] == ["b", "a"] and thread.greatest_key == 5
+    assert [each.id for each in thread.messages()] == ["b", "a"] and thread.next_key(0) == 6
 
 
 def test_of_two_accounts_of_one_run_the_later_leases_is_shown() -> None:
@@ -269,7 +269,7 @@ def test_only_timelines_hold_messages() -> None:
     comments = ana.timeline._replace(kind=LaneKind.COMMENTS)
     ana.kept(ana.replica.commit(comments, lambda doc: edits.put_message(doc, message("elsewhere"))))
     assert len(Thread(ana.replica)) == 0 and Thread(ana.replica).last is None
-    assert Thread(ana.replica).greatest_key == 0
+    assert Thread(ana.replica).next_key(7) == 7
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from crdt.errors import OpenSeshError
 from crdt.frames import seal_frame
 from crdt.identity import KEY
 from crdt.lane import client_id
-from crdt.order import next_key
 from crdt.permissions import Lane, LaneKind, Role, may_write
 from crdt.records import Action, Grant
 from crdt.replica import Commit
@@ -93,7 +92,7 @@ class Actions:
 
     def _say(self, device: Device) -> None:
         name = f"m{next(self.numbers)}"
-        key = next_key(device.clock_ms, device.view.greatest_key)
+        key = device.view.next_key(device.clock_ms)
         message = Message(name, device.id, "user", device.clock_ms, key, "final", (Part("text", name),))
         self._change(device, self._timeline(device), lambda doc: edits.put_message(doc, message), name)
 
