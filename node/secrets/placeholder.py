@@ -10,7 +10,9 @@ _STAND_IN = re.compile(
 )
 _UUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CHECKSUM = re.compile(r"(?i)(?:sha(?:1|256|384|512)|md5|h1)[-:]")
-_COMMON = frozenset(("password", "passwd", "secret", "username", "hunter2", "postgres", "changeit", "letmein"))
+_COMMON = frozenset(
+    ("password", "passwd", "secret", "username", "hunter2", "postgres", "changeit", "letmein", "mypassword", "mysecret")
+)
 _WORDLESS_BITS = 2.5  # bits per character; eight different characters have 3, `aaaabbbb` has 1
 
 

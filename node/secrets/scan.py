@@ -9,6 +9,10 @@ from node.secrets.finding import Finding, excerpt
 from node.secrets.placeholder import is_placeholder, mixes
 from node.secrets.shapes import SHAPES, Shape
 
+_LONG = ("private-key", "jwt")  # whose body may hold any word by chance, a stand-in's too
+# A name made of words can begin like a key (`sk-learn-…`); a key drawn at random has digits among its letters. But
+# not all of these do.
+_PLAIN = ("aws-key-id", "password-in-url")
 MAX_FINDINGS = 200  # per text; whoever has more need not count them before deciding
 
 
@@ -33,6 +37,5 @@ def scan(text: str) -> list[Finding]:
 
 def _shaped(shape: Shape, text: str) -> Iterator[tuple[int, int]]:
     for found in shape.pattern.finditer(text):
-        # A name made of words can begin like a key (`sk-learn-…`); a key drawn at random has digits among its letters.
-        if not is_placeholder(found[1]) and (mixes(found[1]) or shape.kind in ("aws-key-id", "private-key")):
+        if shape.kind in _LONG or (not is_placeholder(found[1]) and (shape.kind in _PLAIN or mixes(found[1]))):
             yield found.span(1)

@@ -27,7 +27,7 @@ SHAPES = (
     _shape(
         "private-key",
         "a private key",
-        r"(-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----[^-]{40,16384})",
+        r"(-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:[^-]|-(?!----)){40,16384})",
     ),
     _shape("aws-key-id", "an AWS access key id", _START + r"((?:AKIA|ASIA)[A-Z2-7]{16})(?![A-Za-z0-9])"),
     _shape("google-key", "a Google API key", _START + r"(AIza[A-Za-z0-9_-]{35})(?![A-Za-z0-9_-])"),

