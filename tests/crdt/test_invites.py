@@ -283,6 +283,8 @@ def test_a_redemption_replayed_with_another_joiners_key_is_refused() -> None:
     assert open_redemption(invite, link.thread, sealed(genuine, bens)).identity == BEN.id
     other_key = msgspec.structs.replace(genuine, key=mallory.identity_key.public)
     for forged, by in (
+        (genuine, mallorys),  # all of it Ben's but the signature
+        (msgspec.structs.replace(genuine, device=mallorys.public), mallorys),  # no device of Ben's
         (other_key, mallorys),
         (other_key, bens),  # even Ben's own device can't: his log names the key
         (msgspec.structs.replace(other_key, device=mallorys.public), mallorys),
@@ -308,6 +310,12 @@ def test_a_redemption_opens_for_its_own_link_and_thread_alone() -> None:
     ):
         with pytest.raises(PeerFault):
             open_redemption(key, thread, data)
+
+
+def test_the_keys_of_a_link_are_silent_about_its_secret() -> None:
+    invite = InviteKeys.from_secret(bytes(range(32)))
+    for secret in (invite.sealing, invite.signing.seed):
+        assert secret.hex() not in repr(invite) and repr(secret) not in repr(invite)
 
 
 def test_a_joiner_believes_only_the_pinned_thread_and_owner() -> None:
