@@ -301,3 +301,19 @@ PAIRING_DECLINED = ErrorKind(
     "Start again with: opensesh pair, and confirm the name it shows.",
     status=403,
 )
+INVITE_LINK_WRONG = ErrorKind(
+    "E047",
+    "INVITE_LINK_WRONG",
+    "That isn't a complete invitation link.",
+    "Copy the whole link, in quotes, as it was sent to you.",
+    status=400,
+)
+INVITE_EXPIRED = ErrorKind(
+    "E048", "INVITE_EXPIRED", "The invitation has expired.", "Ask the thread's owner for a new link.", status=410
+)
+INVITE_USED_UP = ErrorKind(
+    "E049", "INVITE_USED_UP", "The invitation has been used up.", "Ask the thread's owner for a new link.", status=410
+)
+INVITE_WITHDRAWN = ErrorKind(
+    "E050", "INVITE_WITHDRAWN", "The invitation was withdrawn.", "Ask the thread's owner for a new link.", status=410
+)

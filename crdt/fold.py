@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from crdt import keys
+from crdt.admissions import Admitted, Offered
 from crdt.errors import PeerFault
 from crdt.governance import Graph, Node
 from crdt.identity import ADD, SignedEntry, fold_log, open_entry
@@ -20,21 +21,24 @@ from crdt.permissions import LaneKind, Role
 from crdt.records import (
     Accept,
     Action,
+    Admit,
     Cut,
     Devices,
     Genesis,
     Grant,
+    Invite,
     NewEpoch,
     Offer,
     Relays,
     Restrict,
     RevokeDevice,
+    Withdraw,
     offer_bytes,
     thread_id,
 )
 
 ACTIONS_OF_MEMBERS = (Devices, RevokeDevice, Restrict)  # what an identity lane may say, of oneself alone
-RESTRICTING = (RevokeDevice, Restrict, Accept)
+RESTRICTING = (RevokeDevice, Restrict, Accept, Withdraw)
 
 
 def fold(graph: Graph) -> Membership:
@@ -59,6 +63,7 @@ class _Fold:
         for rank, identity in enumerate(owners):
             for device in self._in_order(identity):
                 self._count(device, (rank, self.found.logs[identity].devices[device].rank))
+        self.found.settle_admissions()  # only owners let anybody in, and members' turns depend on who is one
         for identity in sorted(self.found.logs):
             if identity not in owners:
                 for device in self._in_order(identity):
@@ -194,6 +199,12 @@ class _Fold:
             case Relays() if (node.depth, node.id) > self.relays_at:
                 self.relays_at = (node.depth, node.id)
                 found.relays = action.urls
+            case Invite():
+                found.invites.offer(Offered(node, identity, action, rank))
+            case Withdraw():
+                found.invites.withdraw(action.invite, node)
+            case Admit():
+                found.invites.admit(Admitted(node, action.invite, IdentityId(action.identity), action, rank))
             case Offer():
                 found.offers.append((node, IdentityId(action.to)))
             case _:

@@ -7,14 +7,12 @@ and which epoch to write with. What counts is decided in `fold`.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from crdt.admissions import Admitted, Invites
 from crdt.governance import Node
 from crdt.identity import DeviceLog, SignedEntry
 from crdt.ids import DeviceId, EpochId, IdentityId
 from crdt.permissions import LaneKind, Role, may_write
-from crdt.records import (
-    Cut,
-    Genesis,
-)
+from crdt.records import Cut, Genesis
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +82,11 @@ class Membership:
     epochs: list[Opened] = field(default_factory=list)
     relays: tuple[str, ...] = ()
     offers: list[tuple[Node, IdentityId]] = field(default_factory=list)
+    invites: Invites = field(default_factory=Invites)
     everything: int = 0  # bit set of all records
     _grants_to: dict[IdentityId, list[Given]] = field(default_factory=dict)
     _limits_of: dict[IdentityId, list[Limit]] = field(default_factory=dict)
+    _void: dict[IdentityId, list[Admitted]] = field(default_factory=dict)
     _opened: dict[IdentityId, set[bytes]] = field(default_factory=dict)
     _safe: list[Opened] | None = None
 
@@ -142,6 +142,15 @@ class Membership:
         self.limits.append(limit)
         self._limits_of.setdefault(limit.identity, []).append(limit)
 
+    def settle_admissions(self) -> None:
+        """Decide who was let in by links, once everything has been counted that owners say."""
+        self.invites.settle(self.limits, self.owners)
+        for admitted, role in self.invites.resolve(self.everything):
+            if role is Role.NONE:
+                self._void.setdefault(admitted.identity, []).append(admitted)
+            else:
+                self.give(Given(admitted.node, admitted.identity, role, admitted.action.name))
+
     def limits_on(self, identity: IdentityId, device: bytes, kind: LaneKind) -> list[Limit]:
         """The restrictions that cut that device's lanes of that kind."""
         return [limit for limit in self._limits_of.get(identity, ()) if limit.concerns(identity, device, kind)]
@@ -159,7 +168,13 @@ class Membership:
     def writing_epochs(self) -> Iterator[Opened]:
         """The epochs that nobody who was put out can open, the one to write with first."""
         if self._safe is None:
-            safe = [epoch for epoch in self.epochs if not any(self._spoils(limit, epoch) for limit in self.limits)]
+            surplus = [who for who in self._void if self.role(who) is Role.NONE]
+            safe = [
+                epoch
+                for epoch in self.epochs
+                if not any(self._spoils(limit, epoch) for limit in self.limits)
+                and not any(self._has_reached(who, epoch) for who in surplus)
+            ]
             self._safe = sorted(safe, key=lambda e: (-e.depth, e.rank, e.id))
         yield from self._safe
 
@@ -178,6 +193,27 @@ class Membership:
             return False
         return epoch.id in self._opened_by(limit.identity)
 
+    def _has_reached(self, surplus: IdentityId, epoch: Opened) -> bool:
+        """Whether the epoch's key may be with somebody whom a link let in and who turned out to be one too many.
+
+        Not if its author knew of all that let them in, and that it was void: they were not given this key.
+        """
+        known = all(epoch.node.closure & void.node.bit for void in self._void[surplus])
+        if known and not self._seemed_admitted(surplus, epoch.node.closure):
+            return False
+        return epoch.id in self._opened_by(surplus)
+
+    def _seemed_admitted(self, identity: IdentityId, closure: int) -> bool:
+        """Whether a void admission looked good to whoever knew no more than these records."""
+        void = [each for each in self._void.get(identity, ()) if closure & each.node.bit]
+        caps = [limit for limit in self._limits_of.get(identity, ()) if limit.device is None]
+        for each in void:
+            if self.invites.stands(each, closure):
+                known = [c for c in caps if c.cap is Role.NONE and closure & c.node.bit]
+                if all(each.node.knew(c.node.index) for c in known):
+                    return True
+        return False
+
     def _opened_by(self, identity: IdentityId) -> set[bytes]:
         """The epochs whose keys an identity was given: those of its time, and all before, sealed under these."""
         found = self._opened.get(identity)
@@ -186,7 +222,11 @@ class Membership:
             parents: dict[bytes, set[bytes]] = {}
             for epoch in self.epochs:
                 parents.setdefault(epoch.id, set()).update(epoch.parents)
-            todo: list[bytes] = [e.id for e in self.epochs if self.role_at(identity, e.node.closure) > Role.NONE]
+            todo: list[bytes] = [
+                e.id
+                for e in self.epochs
+                if self.role_at(identity, e.node.closure) > Role.NONE or self._seemed_admitted(identity, e.node.closure)
+            ]
             while todo:
                 identifier = todo.pop()
                 if identifier not in found:

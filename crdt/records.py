@@ -17,6 +17,7 @@ from crdt.ids import ThreadId
 MAX_ACTIONS: Final = 64
 MAX_CUTS: Final = 1024
 MAX_TIPS: Final = 16
+MAX_USES: Final = 256
 
 Bytes32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Bytes64 = Annotated[bytes, Meta(min_length=64, max_length=64)]
@@ -103,7 +104,35 @@ class Accept(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, t
     cuts: Cuts
 
 
-Action = Genesis | Devices | Grant | Restrict | RevokeDevice | NewEpoch | Relays | Offer | Accept
+class Invite(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="invite"):
+    """A link is open. `key` is the public half of its signing key, and its id; `expires_ms` 0 is never."""
+
+    key: Bytes32
+    role: Annotated[int, Meta(ge=1, le=3)]
+    expires_ms: Count
+    uses: Annotated[int, Meta(ge=1, le=MAX_USES)]
+    approve: bool
+    name: Annotated[str, Meta(max_length=64)]
+
+
+class Withdraw(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="withdraw"):
+    """The link of that key lets nobody in any more, for ever."""
+
+    invite: Bytes32
+
+
+class Admit(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="admit"):
+    """Somebody is let in by a link: a use of it and the grant of its role in one. `redemption` is an id."""
+
+    invite: Bytes32
+    redemption: Bytes32
+    identity: Bytes32
+    name: Annotated[str, Meta(max_length=64)]
+
+
+Action = (
+    Genesis | Devices | Grant | Restrict | RevokeDevice | NewEpoch | Relays | Offer | Accept | Invite | Withdraw | Admit
+)
 
 
 class Record(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from crdt import codec, frames, ids, keys, link, pairing_link, reconcile, wire, words
+from crdt import codec, frames, ids, invite_link, invites, keys, link, pairing_link, reconcile, wire, words
 from crdt import pairing_messages as pairing
 from crdt.envelope import envelope_id, open_body
 from crdt.epochs import Epoch
@@ -305,3 +305,17 @@ def test_pairing_links_are_read_back() -> None:
     for case in pinned("pairing")["links"]:
         read = pairing_link.parse_link(case["link"])
         assert str(read) == case["link"] and read.password == raw(case["password"])
+
+
+def test_invitation_links_and_redemptions_are_read_back() -> None:
+    found = pinned("invites")
+    for case in found["links"]:
+        read = invite_link.parse_invite(case["link"])
+        assert str(read) == case["link"] and (read.relay, int(read.role)) == (case["relay"], case["role"])
+        assert {name: getattr(read, name).hex() for name in ("secret", "thread", "owner", "room", "tip")}.items() <= (
+            found.items()
+        )
+    keys_of = invites.InviteKeys.from_secret(raw(found["secret"]))
+    assert (keys_of.id.hex(), keys_of.sealing.hex()) == (found["invite"], found["sealing"])
+    asking = invites.open_redemption(keys_of, raw(found["thread"]), raw(found["redemption"]["sealed"]))
+    assert asking.id.hex() == found["redemption"]["id"] and plain(asking.statement) == found["redemption"]["fields"]

@@ -9,22 +9,27 @@ from crdt.envelope import Envelope, Header, seal_envelope
 from crdt.epochs import Epoch
 from crdt.identity import ADD, KEY, RENAME, REVOKE, DeviceKeys, Entry, Root, SignedEntry, consent_bytes, fold_log
 from crdt.identity import sign_entry as sign
-from crdt.ids import ThreadId
+from crdt.ids import EnvelopeId, RoomId, ThreadId
+from crdt.invite_link import InviteLink
+from crdt.invites import InviteKeys, open_redemption, redeem
 from crdt.lane import client_id
 from crdt.permissions import Lane, LaneKind, Role
 from crdt.records import (
     Accept,
     Action,
+    Admit,
     Cut,
     Devices,
     Genesis,
     Grant,
+    Invite,
     NewEpoch,
     Offer,
     Record,
     Relays,
     Restrict,
     RevokeDevice,
+    Withdraw,
     offer_bytes,
     thread_id,
 )
@@ -176,17 +181,59 @@ def actions() -> list[Action]:
     ]
 
 
+def of_links() -> list[Action]:
+    """Those that invites brought, one of each."""
+    key = InviteKeys.from_secret(fixed("invite")).id
+    return [
+        Invite(key, Role.COMMENTER, 1_700_000_000_000, 3, True, "for Ben"),
+        Withdraw(key),
+        Admit(key, fixed("redemption"), fixed("ben"), "Ben"),
+    ]
+
+
 def of_records() -> dict[str, Any]:
     """A record of each action, one of all, and the ids of a thread and of an account."""
     every = actions()
     account = stewardship.genesis_of(ROOT.identity, stewardship.account_birth(ROOT, (), []))
     records = [Record((action,)) for action in every] + [Record(tuple(every))]
+    records += [Record((action,)) for action in of_links()]
     genesis = every[0]
     assert isinstance(genesis, Genesis)
     found: dict[str, Any] = plain(
         {
             "records": [{"actions": record.actions, "bytes": codec.encode(record)} for record in records],
             "threads": [{"genesis": each, "id": thread_id(each)} for each in (genesis, account)],
+        }
+    )
+    return found
+
+
+# ---- invites
+
+
+def of_invites() -> dict[str, Any]:
+    """A link with what follows from its secret, and a redemption of it."""
+    secret, thread = fixed("invite"), ThreadId(fixed("thread"))
+    invite = InviteKeys.from_secret(secret)
+    ben = Person("Ben")
+    sealed = redeem(invite, thread, ben.author(), ben.entries, "Ben")
+    asking = open_redemption(invite, thread, sealed)
+    relay, room = "wss://relay.example:443", RoomId(fixed("room"))
+    links = [
+        InviteLink(place, room, role, secret, thread, ROOT.identity, EnvelopeId(fixed("tip")))
+        for place, role in ((relay, Role.EDITOR), (None, Role.VIEWER))
+    ]
+    found: dict[str, Any] = plain(
+        {
+            "secret": secret,
+            "invite": invite.id,
+            "sealing": invite.sealing,
+            "thread": thread,
+            "owner": ROOT.identity,
+            "room": room,
+            "tip": fixed("tip"),
+            "links": [{"link": str(each), "relay": each.relay, "role": int(each.role)} for each in links],
+            "redemption": {"sealed": sealed, "id": asking.id, "fields": asking.statement},
         }
     )
     return found
