@@ -15,6 +15,8 @@ import pycrdt
 from msgspec import Struct
 from pycrdt._base import BaseType
 
+from crdt.plain import whole
+
 TEXTS = ("text", "reasoning", "placeholder")
 ROLES = frozenset({"user", "assistant", "system", "tool"})
 
@@ -69,7 +71,7 @@ def read_message(doc: "pycrdt.Doc[Any]", device: bytes, identifier: str) -> Mess
     shown = _plain(found) if isinstance(found, pycrdt.Map) else None
     if shown is None:
         return None
-    at, key, role, parts = _number(shown, "at"), _number(shown, "key"), shown.get("role"), shown.get("parts")
+    at, key, role, parts = whole(shown.get("at")), whole(shown.get("key")), shown.get("role"), shown.get("parts")
     if at is None or key is None or not isinstance(role, str) or role not in ROLES or not isinstance(parts, list):
         return None
     return Message(
@@ -149,14 +151,3 @@ def _read_part(part: Any) -> Part | None:
 def _text(values: dict[str, Any], name: str) -> str | None:
     value = values.get(name)
     return value if isinstance(value, str) else None
-
-
-def _number(values: dict[str, Any], name: str) -> int | None:
-    return whole(values.get(name))
-
-
-def whole(value: object) -> int | None:
-    """A number as an integer of at most 53 bits; None for anything else that may stand in a document."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return int(value) if abs(value) <= 2**53 else None

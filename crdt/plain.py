@@ -22,9 +22,15 @@ class Fields(Protocol):
 def number(values: Fields | Mapping[str, Any], name: str, below: int = NUMBER_LIMIT) -> int | None:
     """A whole number from 0 up to `below`, which is no part of it. Documents hold every number as a double."""
     value = values.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < below or value % 1:
+    found = whole(value)
+    return found if found is not None and found == value and 0 <= found < below else None
+
+
+def whole(value: object) -> int | None:
+    """A number as an integer of at most 53 bits, its fraction cut off; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return int(value)
+    return int(value) if abs(value) <= NUMBER_LIMIT else None
 
 
 def text(values: Fields | Mapping[str, Any], name: str, longest: int) -> str | None:

@@ -5,9 +5,10 @@ from typing import Any
 
 import pycrdt
 
-from crdt.content import read_run, whole
+from crdt.content import read_run
 from crdt.ids import to_text
 from crdt.permissions import Lane
+from crdt.plain import whole
 
 Run = dict[str, Any]
 

@@ -62,11 +62,11 @@ def of_message(change: Change, author: dict[str, Any]) -> tuple[str, dict[str, A
 
 def of_run(run: str, shown: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """How a run is told whose account has changed, here or on another device."""
-    values = {name: shown.get(name) for name in ("state", "runner", "model")}
-    return "run.state", {
-        "run": run,
-        **{name: value if isinstance(value, str) else None for name, value in values.items()},
-    }
+    told: dict[str, Any] = {"run": run}
+    for name in ("state", "runner", "model"):
+        value = shown.get(name)
+        told[name] = value if isinstance(value, str) else None
+    return "run.state", told
 
 
 def _growth(before: Message, now: Message) -> str | None:

@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
-from crdt.content import Message, Part, whole
+from crdt.content import Message, Part
 from crdt.edits import append_text, put_call, put_message, put_run, set_fields
 from crdt.ids import DeviceId, ThreadId, from_text, to_text
+from crdt.plain import whole
 from node.agent.ports import PastCall, PastMessage, RunRecord
 from node.agent.turn import TERMINAL, Kind, MessageState, State, ToolCall, message_id_of
 from node.store import Batch, Run, Store
@@ -139,7 +140,6 @@ def record_of(opened: OpenThread, identifier: str, shown: dict[str, Any]) -> Run
         thread=to_text(opened.id),
         request=texts["request"],
         prompt=texts["prompt"],
-        prompt_digest="",
         model=texts["model"],
         runner=texts["runner"],
         lease=whole(shown.get("lease")) or 0,

@@ -26,7 +26,7 @@ from crdt.replica import Receipt
 from node.account import Account
 from node.agent import lease, turn
 from node.agent.calls import cut_off
-from node.agent.driver import Driver, Surroundings, ending, prompt_digest
+from node.agent.driver import Driver, Surroundings, ending
 from node.agent.lease import Lease, QueueTo, RunHere, View
 from node.agent.ports import NoTools, RunRecord
 from node.agent.providers import Providers
@@ -124,9 +124,8 @@ class Runs:
         name = to_text(thread)
         run = turn.run_id(name, request)
         async with self._placing.setdefault(run, asyncio.Lock()):  # asked twice at once, it is still one run
+            await self._check_question(thread, request, text)
             placed = self._drivers.get(run) or await self._place(thread, run, text, model, request, take_over)
-        if isinstance(placed, Driver | RunRecord):
-            _check_asked(placed.record if isinstance(placed, Driver) else placed, text)
         if isinstance(placed, Driver):
             async for event in placed.feed.read():
                 yield event
@@ -135,6 +134,14 @@ class Runs:
         else:
             async for event in self._follow(*placed):
                 yield event
+
+    async def _check_question(self, thread: ThreadId, request: str, text: str) -> None:
+        """The same request is the same run, on whichever device it was asked, but only for the same question."""
+        asked = (await self._threads.open(thread)).view.message(turn.message_id_of(to_text(thread), request))
+        if asked is not None and asked.text != text:
+            raise errors.REQUEST_INVALID(
+                "This request id was used for another question.", next="Give a new --request-id."
+            )
 
     async def _place(
         self, thread: ThreadId, run: str, text: str, model: str | None, request: str, take_over: bool
@@ -148,19 +155,18 @@ class Runs:
         source.prepare()
         prompt = await self._writer.write_prompt(name, text, request)
         decision = lease.decide(self._view(await self._threads.open(thread)), take_over=take_over)
-        record = self._new_record(name, run, request, prompt, text, model or source.label)
+        record = self._new_record(name, run, request, prompt, model or source.label)
         if isinstance(decision, QueueTo):
             return record, decision
         await self._take(thread, decision)
         return await self._enqueue(_under(record, decision.lease.number, self._me_text))
 
-    def _new_record(self, thread: str, run: str, request: str, prompt: str, text: str, model: str) -> RunRecord:
+    def _new_record(self, thread: str, run: str, request: str, prompt: str, model: str) -> RunRecord:
         return RunRecord(
             id=run,
             thread=thread,
             request=request,
             prompt=prompt,
-            prompt_digest=prompt_digest(text),
             model=model,
             runner=self._me_text,
             lease=0,
@@ -362,12 +368,6 @@ class Runs:
 
 async def _next(events: Subscription) -> Event | Overflow | None:
     return await anext(events, None)
-
-
-def _check_asked(record: RunRecord, text: str) -> None:
-    """The same request is the same run, but only if it is the same question."""
-    if record.prompt_digest not in ("", prompt_digest(text)):  # empty if another device was asked
-        raise errors.REQUEST_INVALID("This request id was used for another question.", next="Give a new --request-id.")
 
 
 def _under(record: RunRecord, number: int, runner: str) -> RunRecord:

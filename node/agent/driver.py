@@ -11,7 +11,6 @@ journal still calls unfinished is looked up in the thread before it is called in
 
 import asyncio
 import contextlib
-import hashlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
@@ -27,7 +26,7 @@ from node.agent.ports import Clock, Journal, ModelDone, ModelSource, RunRecord, 
 from node.agent.pump import pump
 from node.api.failures import failure_of
 
-__all__ = ["Driver", "Surroundings", "ending", "prompt_digest"]
+__all__ = ["Driver", "Surroundings", "ending"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +37,6 @@ class Surroundings:
     journal: Journal
     clock: Clock
     tools: Tools
-
-
-def prompt_digest(text: str) -> str:
-    """What tells two prompts apart when they claim the same client request id."""
-    return hashlib.sha256(b"opensesh/1/prompt\0" + text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Driver:

@@ -41,7 +41,6 @@ class RunRecord(msgspec.Struct, frozen=True):
     thread: str
     request: str
     prompt: str
-    prompt_digest: str
     model: str
     runner: str
     lease: int

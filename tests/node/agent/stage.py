@@ -221,7 +221,6 @@ class Stage:
             thread=THREAD,
             request=request,
             prompt=await self.thread.write_prompt(THREAD, prompt, request),
-            prompt_digest="",
             model=source.label,
             runner="me",
             lease=1,

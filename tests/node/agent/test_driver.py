@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from crdt.errors import DISK_FULL, INTERNAL, NETWORK_ERROR, RUN_ELSEWHERE
-from node.agent.driver import ending, prompt_digest
+from node.agent.driver import ending
 from node.agent.inbox import INBOX_SIZE
 from node.agent.names import answer_id
 from node.agent.ports import ModelCall, ModelDelta, ModelDone, ModelLost, NoTools, PastMessage, ToolRecord
@@ -418,11 +418,6 @@ async def test_tools_that_cannot_even_be_asked_fail_the_run() -> None:
 
 
 # ---- what is left of a run
-
-
-def test_prompts_differ_by_what_they_say() -> None:
-    assert prompt_digest("a") == prompt_digest("a") != prompt_digest("b")
-    assert prompt_digest("\ud800") != prompt_digest("")
 
 
 async def test_an_ended_run_is_told_from_its_record_as_its_readers_heard_it() -> None:

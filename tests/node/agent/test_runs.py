@@ -292,6 +292,17 @@ async def test_a_take_over_interrupts_what_runs_on_the_other_device(both: Both) 
     assert ("Half", "interrupted") in await desktop.texts(thread)
 
 
+async def test_a_request_id_that_was_used_on_the_other_device_is_refused_for_another_question(both: Both) -> None:
+    laptop, desktop, line, thread = both
+    laptop.models.script = Script([text("One."), DONE])
+    await laptop.asking(thread, "First?", "one").end()
+    await line.quiet()
+    desktop.models.script = nobody = Script()
+    with pytest.raises(errors.OpenSeshError) as refused:
+        await desktop.asking(thread, "Something else?", "one").end()
+    assert refused.value.kind is errors.REQUEST_INVALID and not nobody.asked
+
+
 async def test_a_run_can_be_cancelled_from_the_other_device(both: Both) -> None:
     laptop, desktop, line, thread = both
     laptop.models.script = running = Script([text("Half"), asyncio.Event()])
