@@ -37,11 +37,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (0 done, 1 refused, 2 not understood, 130 interrupted)."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        gc.disable()  # all that is imported stays: looking for garbage in it would take longer than most commands
+        # All that is imported stays: looking for garbage in it would take longer than most commands. Only where the
+        # process is ours, though: whoever calls this from a program of their own keeps their collector as it is.
+        if argv is None:
+            gc.disable()
         from client.cli.main import main as command
 
-        gc.freeze()
-        gc.enable()
+        if argv is None:
+            gc.freeze()
+            gc.enable()
         return command(words)
     except KeyboardInterrupt:
         return 130  # so early that there is nothing to say yet

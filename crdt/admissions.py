@@ -125,13 +125,23 @@ class Invites:
             live = [a for a in self._admitted.get(key, ()) if closure & a.node.bit and not self._is_void(a, closure)]
             places: dict[IdentityId, tuple[Rank, bytes]] = {}
             for each in live:
-                before = {a.identity for a in live if each.node.knew(a.node.index)} - {each.identity}
                 place = (each.rank, each.action.redemption)
-                if len(before) < uses:
+                if self._saw_room(each, live, uses):
                     places[each.identity] = min(place, places.get(each.identity, place))
             first = sorted(places, key=lambda identity: (places[identity], identity))[:uses]
             found = self._standing[key, closure] = frozenset(first)
         return found
+
+    @staticmethod
+    def _saw_room(admitted: Admitted, live: Sequence[Admitted], uses: int) -> bool:
+        """Whether whoever let somebody in knew of fewer others than the invite has uses."""
+        others: set[IdentityId] = set()
+        for each in live:
+            if each.identity != admitted.identity and admitted.node.knew(each.node.index):
+                others.add(each.identity)
+                if len(others) >= uses:
+                    return False
+        return True
 
     def _is_void(self, admitted: Admitted, closure: int) -> bool:
         """Whether the invite was withdrawn by a record that did not know of this admission."""

@@ -590,7 +590,7 @@ _NODE = (
         Argument("quick", "", "a tenth of the work: does it run at all?", "--quick", kind="flag"),
         group="node",
         run="bench:measure",
-        json='{"machine": {…}, "rows": [{"what", "value", "unit", "low", "high", "note"}, …]}',
+        json='{"machine": {…}, "rows": [{"what", "value", "unit", "low", "high", "note", "others"}, …]}',
         examples=("opensesh bench", "opensesh bench --quick --json"),
     ),
     Verb(
