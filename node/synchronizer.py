@@ -215,7 +215,8 @@ class Synchronizer:
         if not self.is_set_up:
             raise errors.NOTHING_TO_SYNC_WITH()
         if thread is not None and not self.may_sync(thread):
-            raise errors.NOTHING_TO_SYNC_WITH("This thread is kept on this device.", next="Run: opensesh sync enable")
+            following = "Let it sync with: opensesh sync enable THREAD, or --project DIR, or neither if all are kept."
+            raise errors.NOTHING_TO_SYNC_WITH("This thread is kept on this device.", next=following)
         for link in self._links.values():
             link.hurry()
             if incoming:
