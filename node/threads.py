@@ -164,11 +164,16 @@ class Threads:
         if found is not None:
             self._open.move_to_end(thread)
             return found
-        if thread not in self._loading:
-            task = asyncio.create_task(self._load(thread), name="load thread")
-            self._loading[thread] = task
-            task.add_done_callback(lambda _: self._loading.pop(thread, None))
-        return await asyncio.shield(self._loading[thread])
+        loading = self._loading.get(thread)
+        if loading is None:
+            loading = asyncio.create_task(self._load(thread), name="load thread")
+            self._loading[thread] = loading
+            loading.add_done_callback(lambda task: self._loaded(thread, task))
+        return await asyncio.shield(loading)
+
+    def _loaded(self, thread: ThreadId, task: "asyncio.Task[OpenThread]") -> None:
+        if self._loading.get(thread) is task:
+            del self._loading[thread]
 
     async def _load(self, thread: ThreadId) -> OpenThread:
         stored = [f async for f in self.store.stream_frames(thread) if f.status < FrameStatus.REFUSED]
@@ -179,6 +184,8 @@ class Threads:
         replica = await self._replay(thread, stored, contextlib.nullcontext)
         if replica.stale:  # an envelope takes back what came before it: everything first, then decide
             replica = await self._replay(thread, stored, Replica.loading)
+        if self._loading.get(thread) is not asyncio.current_task():
+            return await self.open(thread)  # what was read is outdated: another copy came, or this one was forgotten
         return self._remember(OpenThread(replica))
 
     async def _replay(
@@ -199,8 +206,10 @@ class Threads:
         return replica
 
     def _remember(self, opened: OpenThread) -> OpenThread:
-        self._open[opened.id] = opened
+        """Keep the one copy of a thread: the one there is already, for it may be ahead of what was just made."""
+        opened = self._open.setdefault(opened.id, opened)
         self._open.move_to_end(opened.id)
+        self._loading.pop(opened.id, None)
         idle = (key for key, each in self._open.items() if not each.lock.locked() and each is not opened)
         if len(self._open) > MAX_OPEN and (oldest := next(idle, None)) is not None:
             del self._open[oldest]
@@ -210,8 +219,9 @@ class Threads:
         return self.pen.author(SessionId(os.urandom(16)))
 
     def forget(self, thread: bytes) -> None:
-        """Let go of the copy in memory; the next use reads the store."""
+        """Let go of the copy in memory, and of one being loaded; the next use reads the store."""
         self._open.pop(thread, None)
+        self._loading.pop(thread, None)
 
     # ---- writing
 

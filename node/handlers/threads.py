@@ -133,8 +133,8 @@ class ThreadHandlers:
         """Remove everything of a thread from this device."""
         opened = await self._threads.open(thread)
         async with opened.lock:
-            self._threads.forget(thread)
             await self._store.write(Batch(forget=[thread]))
+            self._threads.forget(thread)
         await self._threads.announce("thread.deleted", thread)
 
     async def forget_deleted(self) -> None:
