@@ -1,4 +1,4 @@
-"""Values of the core in the shapes the API answers with (see `node/api/operations.py`)."""
+"""Values of the core in the shapes the API answers with (see `node/api/operations`)."""
 
 from datetime import UTC, datetime
 from typing import Any

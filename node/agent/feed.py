@@ -12,7 +12,7 @@ from crdt import errors
 from node.agent.ports import RunRecord
 from node.agent.steps import State
 
-# JSON objects as `run.ask` in `node/api/operations.py` has them: {"type": "run.queued" | "run.started" |
+# JSON objects as `run.ask` in `node/api/operations` has them: {"type": "run.queued" | "run.started" |
 # "run.delta" | "tool.updated" | one of LAST, "thread", "run", …}
 RunEvent = dict[str, Any]
 LAST = frozenset({"run.completed", "run.failed", "run.cancelled"})

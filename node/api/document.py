@@ -13,7 +13,7 @@ from node.api.operations import COMMON_ERRORS, OPERATIONS
 _INTRODUCTION = """\
 # The node's local API
 
-Written from `node/api/operations.py` by `python -m node.api.document`; change it there.
+Written from `node/api/operations` by `python -m node.api.document`; change it there.
 
 HTTP/1.1 with JSON on a unix socket: `run/node.sock` below `OPENSESH_HOME`, otherwise in the user's runtime
 folder (`node/api/endpoint.py` says where exactly; the second line of the pid file names it too). The socket is

@@ -1,6 +1,6 @@
 """The local API on its unix socket: requests in, results and events out.
 
-Which operations there are is the table's to say (`node/api/operations.py`), what they do the handlers'
+Which operations there are is the table's to say (`node/api/operations`), what they do the handlers'
 (built by `node/daemon.py`). This file carries a call from one to the other, for processes of the same
 user and for nobody else.
 """

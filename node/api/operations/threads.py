@@ -1,0 +1,126 @@
+"""Threads and their messages."""
+
+from crdt import errors as e
+from node.api.operation import Operation, Parameter
+from node.api.operations.common import ABOUT_THREAD, MESSAGE, THREAD, THREAD_ROW, TIME, WRITE_THREAD
+
+THREADS = (
+    Operation(
+        "thread.create",
+        "POST",
+        "/v1/threads",
+        "Begin a thread.",
+        Parameter("title", "text", "Shown in lists.", required=True, maximum=500),
+        Parameter("project", "path", "The project's root folder."),
+        result={"id": "thread id", "title": "text", "project": "folder or null"},
+        errors=(e.KEYS_UNREADABLE, e.DEVICE_REVOKED),
+    ),
+    Operation(
+        "thread.list",
+        "GET",
+        "/v1/threads",
+        "The threads on this device, the latest change first.",
+        Parameter("trash", "boolean", "Those in the trash instead.", place="query", default=False),
+        Parameter("project", "path", "Only those of this project.", place="query"),
+        Parameter("limit", "integer", "At most so many.", place="query", maximum=1_000_000),
+        result={"threads": [THREAD_ROW]},
+    ),
+    Operation(
+        "thread.show",
+        "GET",
+        "/v1/threads/{thread}",
+        "A thread with its messages, oldest first.",
+        THREAD,
+        Parameter("limit", "integer", "Only the last so many messages.", place="query", maximum=1_000_000),
+        Parameter("before", "text", "Only messages before the one of this id.", place="query", maximum=100),
+        result={
+            "id": "thread id",
+            "title": "text",
+            "project": "root folder on this device, or null",
+            "updated_at": TIME,
+            "cursor": "events after this one are not in the answer",
+            "messages": [MESSAGE],
+        },
+        errors=(*ABOUT_THREAD, e.THREAD_DELETED, e.WAITING_FOR_KEY),
+    ),
+    Operation(
+        "thread.rename",
+        "PATCH",
+        "/v1/threads/{thread}",
+        "Give a thread another title.",
+        THREAD,
+        Parameter("title", "text", "The new title.", required=True, maximum=500),
+        result={"id": "thread id", "title": "text"},
+        errors=WRITE_THREAD,
+    ),
+    Operation(
+        "thread.trash",
+        "POST",
+        "/v1/threads/{thread}/trash",
+        "Put a thread into the trash; nothing there expires.",
+        THREAD,
+        result={"id": "thread id", "state": "trashed"},
+        errors=WRITE_THREAD,
+    ),
+    Operation(
+        "thread.restore",
+        "POST",
+        "/v1/threads/{thread}/restore",
+        "Take a thread out of the trash.",
+        THREAD,
+        result={"id": "thread id", "state": "active"},
+        errors=WRITE_THREAD,
+    ),
+    Operation(
+        "thread.delete",
+        "DELETE",
+        "/v1/threads/{thread}",
+        "Delete a thread for ever, on every device of the identity.",
+        THREAD,
+        Parameter("forever", "yes", "Must be true: there is no way back.", place="query", required=True),
+        result={"id": "thread id", "state": "deleted"},
+        errors=WRITE_THREAD,
+    ),
+    Operation(
+        "thread.export",
+        "GET",
+        "/v1/threads/{thread}/export",
+        "A thread as text, equal byte for byte on every device.",
+        THREAD,
+        Parameter("format", "text", "What to write.", place="query", default="markdown", choices=("markdown", "json")),
+        result={"id": "thread id", "format": "markdown | json", "text": "the whole export"},
+        errors=(*ABOUT_THREAD, e.THREAD_DELETED, e.WAITING_FOR_KEY),
+    ),
+    Operation(
+        "search",
+        "GET",
+        "/v1/search",
+        "Messages and titles that hold all the words.",
+        Parameter("text", "text", "The words.", place="query", required=True, maximum=1_000),
+        Parameter("thread", "thread", "Only in this thread.", place="query"),
+        Parameter("limit", "integer", "At most so many.", place="query", default=50, maximum=1_000),
+        result={
+            "results": [
+                {
+                    "thread": "thread id",
+                    "title": "text",
+                    "message_id": "message id, or null for a hit in the title",
+                    "role": "as in a message, or null",
+                    "created_at": TIME,
+                    "snippet": "the words with what is around them",
+                }
+            ]
+        },
+        errors=ABOUT_THREAD,
+    ),
+    Operation(
+        "message.say",
+        "POST",
+        "/v1/threads/{thread}/messages",
+        "Write a message to people; no model runs. Acknowledged once stored.",
+        THREAD,
+        Parameter("text", "text", "The message.", required=True),
+        result={"message_id": "message id", "thread": "thread id"},
+        errors=WRITE_THREAD,
+    ),
+)
