@@ -1,0 +1,1 @@
+"""The rows of the commands, one file an area."""
