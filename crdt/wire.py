@@ -19,8 +19,13 @@ MAX_BATCH_FRAMES: Final = 1024
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 MAX_PRESENCE_BYTES: Final = 4 * 1024
 MAX_MAIL_BYTES: Final = 16 * 1024
+MAX_LETTER_BYTES: Final = 4 * 1024
 MAX_RENDEZVOUS_BYTES: Final = 16 * 1024
 FRAME_HASH_BYTES: Final = 16
+# Whoever holds the room's own key certifies itself, beyond any generation that ends members' certificates: a
+# device that was away when one was raised could otherwise never come to the record that says so. It also shows
+# the relay who speaks for the room itself: no member's certificate has this generation.
+OWN_GENERATION: Final = 2**53
 
 Key = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
@@ -28,8 +33,9 @@ Nonce = Annotated[bytes, Meta(min_length=32, max_length=32)]
 FrameHash = Annotated[bytes, Meta(max_length=FRAME_HASH_BYTES)]
 FrameBytes = Annotated[bytes, Meta(min_length=32, max_length=MAX_FRAME_BYTES)]
 Frames = Annotated[tuple[FrameBytes, ...], Meta(max_length=MAX_BATCH_FRAMES)]
-Count = Annotated[int, Meta(ge=0, le=2**53)]
+Count = Annotated[int, Meta(ge=0, le=OWN_GENERATION)]
 Name = Annotated[str, Meta(max_length=256)]
+LetterBytes = Annotated[bytes, Meta(max_length=MAX_LETTER_BYTES)]
 
 T = TypeVar("T")
 
@@ -108,6 +114,8 @@ class Attach(_Message, frozen=True, tag="attach"):
 
 
 class Detach(_Message, frozen=True, tag="detach"):
+    """End the subscription, and the waiting for letters (`Claim`), of one room on this connection."""
+
     request: Count
     room: Key
 
@@ -145,11 +153,34 @@ class Drop(_Message, frozen=True, tag="drop"):
 
 
 class TakeMail(_Message, frozen=True, tag="take"):
-    """Read the mailbox and delete up to and including `upto` (0: nothing). Needs append rights."""
+    """Read the mailbox and delete up to and including `upto` (0: nothing).
+
+    Needs a subscription with `OWN_GENERATION`: a member must not delete what others asked of the room.
+    """
 
     request: Count
     room: Key
     upto: Count
+
+
+class Deposit(_Message, frozen=True, tag="deposit"):
+    """Leave for one login, in place of what was left before, a certificate and a sealed letter; durable at `Done`.
+
+    Needs a subscription with `OWN_GENERATION`. No certificate and an empty letter take away what was left.
+    """
+
+    request: Count
+    room: Key
+    login: Key
+    certificate: Certificate | None
+    letter: LetterBytes
+
+
+class Claim(_Message, frozen=True, tag="claim"):
+    """Ask for what was left for one's own login, and be told (`Called`) when that changes. Needs no certificate."""
+
+    request: Count
+    room: Key
 
 
 class Meet(_Message, frozen=True, tag="meet"):
@@ -219,6 +250,26 @@ class Mail(_Message, frozen=True, tag="mail"):
     items: tuple[bytes, ...]
 
 
+class Claimed(_Message, frozen=True, tag="claimed"):
+    """What was left for this login: nothing, a letter alone, or both. No certificate that has ended is given out."""
+
+    request: Count
+    certificate: Certificate | None
+    letter: LetterBytes
+
+
+class Called(_Message, frozen=True, tag="called"):
+    """What was left for this login in a room that it waits for has changed: claim it."""
+
+    room: Key
+
+
+class Rung(_Message, frozen=True, tag="rung"):
+    """Mail came into a room that this connection is subscribed to with `OWN_GENERATION`: take it."""
+
+    room: Key
+
+
 class Met(_Message, frozen=True, tag="met"):
     """Seated. `peer` says whether the other seat is taken already."""
 
@@ -250,8 +301,10 @@ class Refused(_Message, frozen=True, tag="refused"):
     retry_after_ms: Count
 
 
-ToRelay = Login | OpenRoom | Attach | Detach | Publish | Whisper | RaiseGeneration | Drop | TakeMail | Meet | Tell
-FromRelay = Challenge | Welcome | Done | Attached | Stored | Deliver | Heard | Mail | Met | Told | Parted | Refused
+_OfRooms = Login | OpenRoom | Attach | Detach | Publish | Whisper | RaiseGeneration
+ToRelay = _OfRooms | Drop | TakeMail | Deposit | Claim | Meet | Tell
+_Answer = Welcome | Done | Attached | Stored | Mail | Claimed | Met | Refused
+FromRelay = Challenge | _Answer | Deliver | Heard | Called | Rung | Told | Parted
 
 _encoder = msgspec.msgpack.Encoder()
 _to_relay: msgspec.msgpack.Decoder[ToRelay] = msgspec.msgpack.Decoder(ToRelay)
@@ -295,3 +348,9 @@ def certify(room_key: keys.SigningKey, login: bytes, append: bool, generation: i
     """Let a login into a room: `room_key` is the room's own key pair."""
     signed = certificate_bytes(room_key.public, login, append, generation)
     return Certificate(room_key.public, login, append, generation, room_key.sign("room-grant", signed))
+
+
+def is_genuine(certificate: Certificate) -> bool:
+    """Whether the room's key signed it. Whose it is, and whether it has ended, is for the caller to compare."""
+    signed = certificate_bytes(certificate.room, certificate.login, certificate.append, certificate.generation)
+    return keys.verify(certificate.room, "room-grant", signed, certificate.signature)

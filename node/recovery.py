@@ -18,7 +18,6 @@ from node import identity as identities
 from node.account import Account
 from node.bundle import Bundle
 from node.identity import Installation, Log
-from node.sync.relay_link import OWN_GENERATION
 from node.threads import Threads
 from node.transports.relay import RelayConnection
 
@@ -111,7 +110,7 @@ async def _fetch(root: Root, relay: str) -> list[bytes]:
     connection = await RelayConnection.connect(relay, root.login)
     try:
         room = root.account_room
-        certificate = wire.certify(room, root.login.public, False, OWN_GENERATION)
+        certificate = wire.certify(room, root.login.public, False, wire.OWN_GENERATION)
         try:
             attached = await connection.attach(certificate, 0, b"")
         except errors.OpenSeshError as error:

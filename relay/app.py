@@ -89,6 +89,7 @@ class Relay:
             "connections": self._census.total,
             "rooms_live": len(self._hub.rooms),
             "rendezvous": len(self._rendezvous),
+            "letters_awaited": len(self._handlers.waiting),
             "pending_bytes": self._store.pending_bytes,
             "store_full": int(self._store.full),
         }

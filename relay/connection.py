@@ -20,10 +20,10 @@ _log = logging.getLogger(__name__)
 
 
 class Connection:
-    """A `hub.Listener` and a `rendezvous.Seat`."""
+    """A `hub.Listener`, a `rendezvous.Seat` and a `waiting.Waiter`."""
 
     __slots__ = (
-        *("_closing", "_due", "_hub", "_in_flight_bytes", "_limits", "_more", "_outbox", "_outbox_bytes"),
+        *("_calls", "_closing", "_due", "_hub", "_in_flight_bytes", "_limits", "_more", "_outbox", "_outbox_bytes"),
         *("_saying_goodbye", "_seen_stuck", "_sender", "_sent", "_transport", "_ws"),
         *("address", "frames", "login", "nonce", "number", "since", "subscriptions", "whispers"),
     )
@@ -48,6 +48,7 @@ class Connection:
         self._outbox: deque[bytes] | None = None  # made when needed: an empty deque takes 760 bytes
         self._outbox_bytes = 0
         self._in_flight_bytes = 0
+        self._calls: dict[bytes, None] | None = None  # in order, each once: as many as rooms, however many call
         self._due: deque[Subscription] | None = None
         self._sender: asyncio.Task[None] | None = None
         self._more: asyncio.Future[None] | None = None
@@ -69,6 +70,14 @@ class Connection:
         if not self._outbox and self._transport.get_write_buffer_size() == 0:
             self._put(data)
 
+    def call(self, message: wire.Called | wire.Rung) -> None:
+        if self._saying_goodbye:
+            return  # whoever comes back asks
+        if self._calls is None:
+            self._calls = {}
+        self._calls[wire.encode(message)] = None
+        self._start_sending()
+
     def due(self, subscription: Subscription) -> None:
         if self._saying_goodbye:
             return  # the subscription stays due; the node asks again when it is back
@@ -89,17 +98,21 @@ class Connection:
             self._sender = asyncio.get_running_loop().create_task(self._send_all())
 
     async def _send_all(self) -> None:
-        """Send until nothing is due: answers first, then one batch of each room in turn."""
+        """Send until nothing is due: answers first, then calls, then one batch of each room in turn."""
         try:
             while True:
                 if self._outbox:
                     data = self._outbox.popleft()
                     self._outbox_bytes -= len(data)
                     await self._send(data)
+                elif self._calls:
+                    data = next(iter(self._calls))
+                    del self._calls[data]  # before it is sent: what comes meanwhile is called anew
+                    await self._send(data)
                 elif self._due:
                     await self._send_batch(self._due.popleft())
                 else:
-                    self._outbox = self._due = None
+                    self._outbox = self._calls = self._due = None
                     return
         except (ConnectionError, asyncio.CancelledError):
             self._closing = True  # the reading side notices the end by itself
@@ -171,7 +184,7 @@ class Connection:
         try:
             async with asyncio.timeout(2):
                 self._saying_goodbye = True
-                self._due = None
+                self._calls = self._due = None
                 if self._sender is not None:
                     await asyncio.shield(self._sender)
                 self._closing = True
@@ -185,7 +198,7 @@ class Connection:
         for subscription in list(self.subscriptions.values()):
             self._hub.leave(subscription)
         self.subscriptions.clear()
-        self._due = None
+        self._calls = self._due = None
         if self._sender is not None:
             self._sender.cancel()
         self._let_go_on()

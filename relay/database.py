@@ -8,6 +8,7 @@ import fcntl
 import logging
 import os
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -70,13 +71,16 @@ def _open_checked(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         is_new = _is_empty(connection)
+        version = tables.SCHEMA_VERSION
         if not is_new:
-            _check_version(connection)
-            _check_pages(connection, size_bytes)
+            version = _check_version(connection)
+            _check_pages(connection, size_bytes, tables.NAMES[version])
         for pragma in tables.PRAGMAS:
             connection.execute(pragma)
         if is_new:
             tables.create(connection, os.urandom(16))
+        elif version < tables.SCHEMA_VERSION:
+            tables.upgrade(connection, version)
     except BaseException:
         connection.close()
         raise
@@ -109,20 +113,25 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
     return not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
 
 
-def _check_version(connection: sqlite3.Connection) -> None:
+def _check_version(connection: sqlite3.Connection) -> int:
+    """The version of its tables, one that we know."""
     if connection.execute("PRAGMA application_id").fetchone()[0] != tables.APPLICATION_ID:
         raise _corrupt("it is another program's database")
-    if connection.execute("PRAGMA user_version").fetchone()[0] > tables.SCHEMA_VERSION:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > tables.SCHEMA_VERSION:
         raise errors.DATABASE_NEWER("The relay's data was written by a newer version.", next="Upgrade the relay.")
+    if version not in tables.NAMES:
+        raise _corrupt(f"its version is {version}")
+    return version
 
 
-def _check_pages(connection: sqlite3.Connection, size_bytes: int) -> None:
+def _check_pages(connection: sqlite3.Connection, size_bytes: int, names: Sequence[str]) -> None:
     """Small databases are read through; of large ones, what opening and the tables' roots show."""
     if size_bytes <= _QUICK_CHECK_BYTES:
         verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise _corrupt(str(verdict))
-    for name in ("meta", "rooms", "frames", "mail"):
+    for name in names:
         connection.execute(f"SELECT count(*) FROM (SELECT 1 FROM {name} LIMIT 1)").fetchone()  # noqa: S608
 
 

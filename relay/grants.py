@@ -25,6 +25,11 @@ class Grant:
     append: bool
     generation: int
 
+    @property
+    def is_own(self) -> bool:
+        """The holder of the room's own key vouches for this very connection, not for a member's."""
+        return self.generation >= wire.OWN_GENERATION
+
 
 def spellings(host: str) -> frozenset[str]:
     """The audiences that mean this Host header: lower case, with a default port spelt out or not."""
@@ -57,10 +62,21 @@ def check_certificate(certificate: wire.Certificate, login: bytes, generation: i
         raise Refusal("bad-certificate", "it names another login")
     if certificate.generation < generation:
         raise Refusal("bad-certificate", "its generation has ended")
-    signed = wire.certificate_bytes(certificate.room, certificate.login, certificate.append, certificate.generation)
-    if not keys.verify(certificate.room, "room-grant", signed, certificate.signature):
+    if not wire.is_genuine(certificate):
         raise Refusal("bad-certificate", "the signature is wrong")
     return Grant(certificate.append, certificate.generation)
+
+
+def check_deposit(request: wire.Deposit) -> None:
+    """Raises `Refusal("bad-certificate")` unless what it leaves is a certificate of that room for that login.
+
+    Whether its generation has ended is the ledger's to say: it alone knows in which order things came.
+    """
+    if request.certificate is None:
+        return
+    if request.certificate.room != request.room:
+        raise Refusal("bad-certificate", "it is of another room")
+    check_certificate(request.certificate, request.login, 0)
 
 
 def check_opening(request: wire.OpenRoom, login: bytes, nonce: bytes) -> None:

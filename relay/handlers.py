@@ -15,12 +15,13 @@ from crdt.errors import PeerFault
 from relay import grants
 from relay.connection import Connection
 from relay.grants import Refusal
-from relay.hub import Hub
-from relay.ledger import Appended, RoomState
+from relay.hub import Hub, Subscription
+from relay.ledger import Appended, Letter, RoomState
 from relay.limits import Buckets, Limits, milliseconds
 from relay.metrics import Metrics
 from relay.rendezvous import Rendezvous
 from relay.store import Store
+from relay.waiting import Waiting
 
 _LONGEST_PAUSE_S: Final = 1.0  # a connection over its rate is read later; beyond this it is told so
 _PROOF_COST: Final = 5  # in frames: checking a signature takes about as long
@@ -44,6 +45,7 @@ class Handlers:
         self._store, self._hub, self._rendezvous = store, hub, rendezvous
         self._limits, self._door, self._clock = limits, door, clock
         self.metrics = Metrics()
+        self.waiting = Waiting(limits)
         self.drops = Buckets(limits.drops_per_minute / 60, limits.drops_per_minute)
         self.meets = Buckets(limits.meets_per_minute / 60, limits.meets_per_minute)
         self._table: dict[type, Callable[[Connection, Any], Awaitable[None]]] = {
@@ -55,6 +57,8 @@ class Handlers:
             wire.RaiseGeneration: self._raise,
             wire.Drop: self._drop,
             wire.TakeMail: self._take,
+            wire.Deposit: self._deposit,
+            wire.Claim: self._claim,
             wire.Meet: self._meet,
             wire.Tell: self._tell,
         }
@@ -84,6 +88,7 @@ class Handlers:
     def leave(self, connection: Connection) -> None:
         """The connection is gone."""
         self._rendezvous.part(connection, "left")
+        self.waiting.leave(connection)
         connection.end()
 
     # ---- proofs
@@ -146,6 +151,7 @@ class Handlers:
 
     async def _detach(self, connection: Connection, message: wire.Detach) -> None:
         await self._pace(connection, 1)
+        self.waiting.forget(connection, message.room)
         subscription = connection.subscriptions.pop(message.room, None)
         if subscription is not None:
             self._hub.leave(subscription)
@@ -190,21 +196,44 @@ class Handlers:
             self.metrics.whispers += 1
             self._hub.whisper(message.room, message.payload, connection.number)
 
-    # ---- mailboxes
+    # ---- mailboxes and letters
 
     async def _drop(self, connection: Connection, message: wire.Drop) -> None:
         self._limit(self.drops, connection, "too much mail from this address")
         state = await self._room(message.room)
         await self._store.drop(state.number, message.payload)
+        self._hub.ring(message.room)
         connection.answer(wire.Done(message.request))
 
     async def _take(self, connection: Connection, message: wire.TakeMail) -> None:
         await self._pace(connection, 1)
-        subscription = connection.subscriptions.get(message.room)
-        if subscription is None or not subscription.grant.append:
-            raise Refusal("no-right", "attach with a certificate that allows to append")
+        subscription = self._own(connection, message.room)
         last, items = await self._store.take(subscription.room.number, message.upto)
         connection.answer(wire.Mail(message.request, last, tuple(items)))
+
+    async def _deposit(self, connection: Connection, message: wire.Deposit) -> None:
+        await self._pace(connection, _PROOF_COST)
+        subscription = self._own(connection, message.room)
+        grants.check_deposit(message)
+        letter = Letter(message.certificate, message.letter)
+        await self._store.deposit(subscription.room.number, message.login, letter)
+        self.waiting.call(message.room, message.login)
+        connection.answer(wire.Done(message.request))
+
+    async def _claim(self, connection: Connection, message: wire.Claim) -> None:
+        await self._pace(connection, _PROOF_COST)
+        login = _login_of(connection)
+        state = await self._room(message.room)
+        self.waiting.note(connection, message.room, login)  # before looking: what comes meanwhile is called
+        letter = await self._store.claim(state.number, login)
+        connection.answer(wire.Claimed(message.request, letter.certificate, letter.body))
+
+    def _own(self, connection: Connection, room: bytes) -> Subscription:
+        """The subscription, if the room's own key vouches for it. Raises `Refusal("no-right")`."""
+        subscription = connection.subscriptions.get(room)
+        if subscription is None or not subscription.grant.is_own:
+            raise Refusal("no-right", "attach with a certificate of the room's own generation")
+        return subscription
 
     # ---- pairing
 

@@ -32,6 +32,9 @@ class Listener(Protocol):
     def hear(self, data: bytes) -> None:
         """Presence, encoded; may be dropped."""
 
+    def call(self, message: wire.Called | wire.Rung) -> None:
+        """Something is to be fetched; the same call may be heard once for several."""
+
 
 class Subscription:
     """One connection's place in one room."""
@@ -133,6 +136,13 @@ class Hub:
         for subscription in room.subscriptions.values():
             if subscription.listener.number != publisher:
                 subscription.listener.hear(data)
+
+    def ring(self, key: bytes) -> None:
+        """Mail came: tell those who may take it."""
+        room = self.rooms.get(key)
+        for subscription in room.subscriptions.values() if room else ():
+            if subscription.grant.is_own:
+                subscription.listener.call(wire.Rung(key))
 
     async def next_batch(self, subscription: Subscription) -> bytes | None:
         """The next `Deliver` for it, encoded, its cursor moved on; None when it has caught up or left."""

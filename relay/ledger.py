@@ -1,4 +1,4 @@
-"""What the writer does inside its transactions: append once, count, keep mail. Runs on one thread.
+"""What the writer does inside its transactions: append once, count, keep mail and letters. Runs on one thread.
 
 Invariants, for every room:
 1. Cursors are 1, 2, 3 … without a gap; a cursor is never given to a second frame.
@@ -47,6 +47,14 @@ class Appended:
     after: int
     last: int
     frames: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What is kept for one login in one room: nothing is `Letter(None, b"")`."""
+
+    certificate: wire.Certificate | None
+    body: bytes
 
 
 class Ledger:
@@ -153,6 +161,35 @@ class Ledger:
         if upto:
             tables.delete_mail(self._connection, number, upto)
         return self._room(number).mail_last, tables.mail_of(self._connection, number)
+
+    def deposit(self, number: int, login: bytes, letter: Letter) -> Refusal | None:
+        """Keep it for that login in place of the last one; nothing, to keep nothing."""
+        certificate = letter.certificate
+        if certificate is None and not letter.body:
+            tables.delete_letter(self._connection, number, login)
+            return None
+        if certificate is not None and certificate.generation < self._as_it_stands(number).generation:
+            return Refusal("bad-certificate", "its generation has ended")
+        is_new = tables.letter_of(self._connection, number, login) is None
+        if is_new and tables.count_letters(self._connection, number) >= self._limits.letters:
+            return Refusal("quota", "the room keeps letters for as many logins as this relay allows")
+        signed = (certificate.append, certificate.generation, certificate.signature) if certificate else (False, 0, b"")
+        tables.put_letter(self._connection, number, login, tables.LetterRow(*signed, letter.body))
+        return None
+
+    def claim(self, number: int, login: bytes) -> Letter:
+        """What is kept for that login, without a certificate that a raised generation has ended."""
+        row = tables.letter_of(self._connection, number, login)
+        if row is None:
+            return Letter(None, b"")
+        room = self._as_it_stands(number)
+        if not row.signature or row.generation < room.generation:
+            return Letter(None, row.body)
+        return Letter(wire.Certificate(room.key, login, row.append, row.generation, row.signature), row.body)
+
+    def _as_it_stands(self, number: int) -> tables.RoomRow:
+        """To be read alone: unlike `_room`, it is not written back, so that reading costs no fsync."""
+        return self._rooms.get(number) or tables.room_by_number(self._connection, number)
 
 
 def run_together(ledger: Ledger, jobs: Sequence[Any]) -> list[Any]:

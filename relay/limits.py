@@ -26,6 +26,8 @@ class Limits:
     subscriptions_per_connection: int = 20_000
     room_bytes: int | None = None
     rooms: int = 4_000_000
+    letters: int = 1024  # of one room: as many logins as something is kept for
+    waits_per_connection: int = 1024  # rooms in which one connection waits for a letter
     mailbox_items: int = 64
     mailbox_bytes: int = 512 * 1024
     mail_age_s: int = 30 * 24 * 3600

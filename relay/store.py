@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from relay import database, ledger, tables
 from relay.grants import Refusal
-from relay.ledger import Append, Appended, Ledger, RoomState
+from relay.ledger import Append, Appended, Ledger, Letter, RoomState
 from relay.limits import Limits
 
 T = TypeVar("T")
@@ -33,10 +33,10 @@ _log = logging.getLogger(__name__)
 
 
 class Store(Protocol):
-    """A log of frames per room, and a mailbox. Every change is durable when its future resolves.
+    """A log of frames per room, a mailbox, and letters to logins. Every change is durable when its future resolves.
 
     All raise `Refusal`: "full" when the disk is full (try later), "internal" when the store fails,
-    "quota" where a bound is reached.
+    "quota" where a bound is reached, "bad-certificate" for a letter's certificate that has ended.
     """
 
     @property
@@ -55,6 +55,8 @@ class Store(Protocol):
     async def raise_generation(self, room: int, generation: int) -> int: ...
     async def drop(self, room: int, body: bytes) -> None: ...
     async def take(self, room: int, upto: int) -> tuple[int, list[bytes]]: ...
+    async def deposit(self, room: int, login: bytes, letter: Letter) -> None: ...
+    async def claim(self, room: int, login: bytes) -> Letter: ...
     async def hash_at(self, room: int, cursor: int) -> bytes | None: ...
 
     async def read(self, room: int, after: int, max_frames: int, max_bytes: int) -> tuple[int, tuple[bytes, ...]]:
@@ -124,6 +126,12 @@ class SqliteStore:
 
     async def take(self, room: int, upto: int) -> tuple[int, list[bytes]]:
         return await self._call(lambda ledger: ledger.take(room, upto))
+
+    async def deposit(self, room: int, login: bytes, letter: Letter) -> None:
+        await self._call(lambda ledger: ledger.deposit(room, login, letter))
+
+    async def claim(self, room: int, login: bytes) -> Letter:
+        return await self._call(lambda ledger: ledger.claim(room, login))
 
     async def hash_at(self, room: int, cursor: int) -> bytes | None:
         return await self._loop.run_in_executor(self._readers, self._guarded, tables.hash_at, room, cursor)

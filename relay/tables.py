@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 APPLICATION_ID: Final = 0x4F535259  # "OSRY"
 CURSOR_BITS: Final = 40
 _MAX_ROWS: Final = 64  # of one statement: few enough to stay in the statement cache
@@ -28,6 +28,11 @@ PRAGMAS: Final = (
     "PRAGMA temp_store=MEMORY",
 )
 
+# For each login of a room, the newest certificate (an empty signature: none) and a letter.
+_LETTERS: Final = """CREATE TABLE letters (
+    room INTEGER NOT NULL, login BLOB NOT NULL, append INTEGER NOT NULL, generation INTEGER NOT NULL,
+    signature BLOB NOT NULL, body BLOB NOT NULL, PRIMARY KEY (room, login))"""
+
 SCHEMA: Final = (
     f"PRAGMA application_id={APPLICATION_ID}",
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL)",
@@ -37,8 +42,12 @@ SCHEMA: Final = (
     "CREATE TABLE frames (place INTEGER PRIMARY KEY, room INTEGER NOT NULL, hash BLOB NOT NULL, body BLOB NOT NULL)",
     "CREATE UNIQUE INDEX frame_once ON frames (room, hash)",
     "CREATE TABLE mail (place INTEGER PRIMARY KEY, arrived_s INTEGER NOT NULL, body BLOB NOT NULL)",
+    _LETTERS,
     f"PRAGMA user_version={SCHEMA_VERSION}",
 )
+
+NAMES: Final = {1: ("meta", "rooms", "frames", "mail"), 2: ("meta", "rooms", "frames", "mail", "letters")}
+UPGRADES: Final = {1: (_LETTERS,)}  # from that version to the next
 
 
 @dataclass(slots=True)
@@ -53,12 +62,32 @@ class RoomRow:
     mail_last: int
 
 
+@dataclass(frozen=True, slots=True)
+class LetterRow:
+    """What is kept for one login. Without a certificate `signature` is empty."""
+
+    append: bool
+    generation: int
+    signature: bytes
+    body: bytes
+
+
 def create(connection: sqlite3.Connection, store_id: bytes) -> None:
     """Make the tables of a new database, in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
     for statement in SCHEMA:
         connection.execute(statement)
     connection.execute("INSERT INTO meta VALUES ('store', ?)", (store_id,))
+    connection.execute("COMMIT")
+
+
+def upgrade(connection: sqlite3.Connection, version: int) -> None:
+    """Bring the tables of an older version up to this one: all of it, or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    for older in range(version, SCHEMA_VERSION):
+        for statement in UPGRADES[older]:
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
     connection.execute("COMMIT")
 
 
@@ -156,6 +185,28 @@ def expire_mail(connection: sqlite3.Connection, room: int, before_s: int) -> Non
         "DELETE FROM mail WHERE place > ? AND place < ? AND arrived_s < ?",
         (place(room, 0), place(room + 1, 0), before_s),
     )
+
+
+def put_letter(connection: sqlite3.Connection, room: int, login: bytes, row: LetterRow) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO letters VALUES (?, ?, ?, ?, ?, ?)",
+        (room, login, row.append, row.generation, row.signature, row.body),
+    )
+
+
+def letter_of(connection: sqlite3.Connection, room: int, login: bytes) -> LetterRow | None:
+    row = connection.execute(
+        "SELECT append, generation, signature, body FROM letters WHERE room = ? AND login = ?", (room, login)
+    ).fetchone()
+    return LetterRow(bool(row[0]), row[1], bytes(row[2]), bytes(row[3])) if row else None
+
+
+def delete_letter(connection: sqlite3.Connection, room: int, login: bytes) -> None:
+    connection.execute("DELETE FROM letters WHERE room = ? AND login = ?", (room, login))
+
+
+def count_letters(connection: sqlite3.Connection, room: int) -> int:
+    return int(connection.execute("SELECT count(*) FROM letters WHERE room = ?", (room,)).fetchone()[0])
 
 
 def _chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:

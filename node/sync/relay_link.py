@@ -15,6 +15,7 @@ from typing import Final
 from crdt import errors, wire
 from crdt.errors import OpenSeshError
 from crdt.ids import ThreadId
+from crdt.wire import OWN_GENERATION
 from node.account import Account
 from node.affairs import Room
 from node.store import Batch, RoomProgress
@@ -27,9 +28,6 @@ from node.transports.relay import Detached, RelayConnection
 PAGE_BYTES: Final = 4 * 1024 * 1024  # of frames read from the store at once: bounds the memory of an upload
 OPENING: Final = 32  # rooms being subscribed at once
 LONGEST_PAUSE_S: Final = 60.0  # whatever pause a relay asks for
-# Whoever holds the room's own key certifies itself, beyond any generation that ends members' certificates: a
-# device that was away when one was raised could otherwise never come to the record that says so.
-OWN_GENERATION: Final = 2**53
 PASSING: Final = ("rate", "busy", "full", "stopping", "internal")  # refusals that end by themselves
 Connect = Callable[[str, str], Awaitable[RelayConnection]]
 log = logging.getLogger(__name__)

@@ -44,8 +44,8 @@ class Detached:
 
 _ENDS_THE_CONNECTION: Final = ("bad-message", "bad-login", "stopping", "internal")
 
-RelayEvent = wire.Deliver | wire.Heard | wire.Told | wire.Parted | Detached
-Answer = wire.Done | wire.Attached | wire.Stored | wire.Mail | wire.Met
+RelayEvent = wire.Deliver | wire.Heard | wire.Called | wire.Rung | wire.Told | wire.Parted | Detached
+Answer = wire.Done | wire.Attached | wire.Stored | wire.Mail | wire.Claimed | wire.Met
 A = TypeVar("A", bound=Answer)
 
 
@@ -185,14 +185,41 @@ class RelayConnection:
         await self._ask(wire.RaiseGeneration(number, room.public, generation, signature), number, wire.Done)
 
     async def drop(self, room: bytes, payload: bytes) -> None:
-        """Leave something sealed in a room's mailbox."""
+        """Leave something sealed in a room's mailbox; its own subscribers hear `wire.Rung`."""
         number = next(self._requests)
         await self._ask(wire.Drop(number, room, payload), number, wire.Done)
 
     async def take_mail(self, room: bytes, upto: int = 0) -> wire.Mail:
-        """Read a room's mailbox, after deleting what was taken up to and including `upto`."""
+        """Read a room's mailbox, after deleting what was taken up to and including `upto`.
+
+        Attach with `wire.OWN_GENERATION` before: for others the relay answers "no-right".
+        """
         number = next(self._requests)
         return await self._ask(wire.TakeMail(number, room, upto), number, wire.Mail)
+
+    async def deposit(self, room: bytes, login: bytes, certificate: wire.Certificate | None, letter: bytes) -> None:
+        """Leave a certificate and a sealed letter (≤ `wire.MAX_LETTER_BYTES`) for one login, in place of the last.
+
+        None and b"" take away what was left. Returns when the relay has it on its disk. Attach with
+        `wire.OWN_GENERATION` before, or the reason is "no-right"; "bad-certificate" if the certificate is not
+        that login's in that room, or its generation has ended; "quota" when the room has too many letters.
+        """
+        number = next(self._requests)
+        await self._ask(wire.Deposit(number, room, login, certificate, letter), number, wire.Done)
+
+    async def claim(self, room: bytes) -> wire.Claimed:
+        """What was left for this connection's login; when it changes, `wire.Called` comes among the events.
+
+        A certificate that isn't this room's for this login is taken for none: the relay could withhold it as well.
+        The letter is the caller's to open. Reasons: "no-room" if the relay has no such room, "busy" when this
+        connection waits in too many.
+        """
+        number = next(self._requests)
+        claimed = await self._ask(wire.Claim(number, room), number, wire.Claimed)
+        held = claimed.certificate
+        if held is None or ((held.room, held.login) == (room, self._login.public) and wire.is_genuine(held)):
+            return claimed
+        return wire.Claimed(claimed.request, None, claimed.letter)
 
     async def meet(self, nameplate: str = "") -> wire.Met:
         """Take a seat at a rendezvous, or at a free one; the other seat is heard as `wire.Told` events."""
@@ -317,6 +344,8 @@ class RelayConnection:
         async with self._changed:
             if isinstance(event, wire.Heard) and len(self._events) >= MAX_WAITING_EVENTS // 2:
                 return  # presence is worth nothing late
+            if isinstance(event, wire.Called | wire.Rung) and any(event == kept for _, kept in self._events):
+                return  # whoever takes the one that waits will fetch all there is
             self._events.append((size, event))
             self._waiting_bytes += size
             self._changed.notify_all()

@@ -282,7 +282,7 @@ async def test_a_node_that_sends_but_never_reads_answers_is_no_longer_read(tmp_p
     limits = Limits(outbox_bytes=2000, mailbox_bytes=400_000)
     async with serving(tmp_path, limits) as relay, connecting(relay.url) as node:
         await node.open_room(room)
-        await node.attach(room)
+        await node.attach(room, generation=wire.OWN_GENERATION)
         for _ in range(20):
             await node.answer(wire.Drop(node.request(), room.public, bytes(16_000)))
         connection = next(iter(relay.relay._connections.values()))

@@ -214,10 +214,11 @@ async def test_a_flood_of_presence_is_thinned_and_harms_nothing(tmp_path: Path) 
         assert len(heard) < 100
 
 
-async def test_mail_left_by_a_stranger_waits_for_a_member(relay: Running) -> None:
+async def test_mail_left_by_a_stranger_waits_for_the_rooms_own(relay: Running) -> None:
     room = new_key()
     async with connecting(relay.url) as ana, connecting(relay.url) as stranger:
         await joined(ana, room)
+        await ana.attach(room, generation=wire.OWN_GENERATION)
         for request, body in enumerate((b"one", b"two"), 1):
             assert await stranger.answer(wire.Drop(request, room.public, body)) == wire.Done(request)
         assert await ana.answer(wire.TakeMail(7, room.public, 0)) == wire.Mail(7, 2, (b"one", b"two"))
@@ -376,6 +377,7 @@ async def test_a_fault_inside_ends_one_connection_and_names_nothing(
     async with connecting(relay.url) as ana, connecting(relay.url) as ben:
         await joined(ana, room)
         await joined(ben, room)
+        await ana.attach(room, generation=wire.OWN_GENERATION)
         monkeypatch.setattr(relay.store, "take", fail)
         await ana.send(wire.TakeMail(9, room.public, 0))
         refused = await ana.expect(wire.Refused)

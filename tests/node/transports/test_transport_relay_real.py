@@ -53,7 +53,7 @@ async def test_what_one_login_publishes_another_is_delivered(relay: Running) -> 
         reader = await RelayConnection.connect(relay.url, READER)
         assert owner.store == reader.store
         await owner.open_room(ROOM)
-        await owner.attach(wire.certify(ROOM, OWNER.public, True, 0), 0, b"")
+        await owner.attach(wire.certify(ROOM, OWNER.public, True, wire.OWN_GENERATION), 0, b"")
         attached = await reader.attach(wire.certify(ROOM, READER.public, False, 0), 0, b"")
         assert (attached.last, attached.reset) == (0, False)
         stored = await owner.publish(ROOM.public, FRAMES)
