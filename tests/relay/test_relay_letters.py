@@ -1,0 +1,439 @@
+"""Letters: how a login without a certificate comes by one, over real sockets, honest and hostile."""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from crdt import keys, wire
+from relay import tables
+from relay.grants import Refusal
+from relay.ledger import Letter
+from relay.limits import Limits
+from relay.store import SqliteStore
+from tests.relay.conversation import Node, RelayProcess, Running, connecting, frames_of, new_key, serving
+from tests.waiting import until
+
+LIMITS = Limits(letters=3, waits_per_connection=3, drops_per_minute=1000)
+NOTHING = (None, b"")
+
+
+@pytest.fixture
+async def relay(tmp_path: Path) -> AsyncIterator[Running]:
+    async with serving(tmp_path, LIMITS) as running:
+        yield running
+
+
+@contextlib.asynccontextmanager
+async def owning(url: str, room: keys.SigningKey) -> AsyncIterator[Node]:
+    """A connection that speaks for the room."""
+    async with connecting(url) as owner:
+        assert isinstance(await owner.open_room(room), wire.Done)
+        assert isinstance(await owner.attach(room, generation=wire.OWN_GENERATION), wire.Attached)
+        yield owner
+
+
+async def deposit(
+    node: Node, room: keys.SigningKey, login: bytes, certificate: wire.Certificate | None, letter: bytes = b""
+) -> wire.FromRelay:
+    return await node.answer(wire.Deposit(node.request(), room.public, login, certificate, letter))
+
+
+async def claim(node: Node, room: keys.SigningKey) -> tuple[wire.Certificate | None, bytes]:
+    claimed = await node.answer(wire.Claim(node.request(), room.public))
+    assert isinstance(claimed, wire.Claimed), claimed
+    return claimed.certificate, claimed.letter
+
+
+async def raise_to(node: Node, room: keys.SigningKey, generation: int) -> None:
+    signature = room.sign("room-generation", generation.to_bytes(8, "big"))
+    answer = await node.answer(wire.RaiseGeneration(node.request(), room.public, generation, signature))
+    assert isinstance(answer, wire.Done)
+
+
+def code(answer: wire.FromRelay) -> str:
+    assert isinstance(answer, wire.Refused), answer
+    return answer.code
+
+
+async def nothing_more(node: Node, kind: type) -> None:
+    """None of that kind came. Calls go out after the answers that are due: so what was due precedes the second."""
+    for _ in range(2):
+        await node.answer(wire.Detach(node.request(), new_key().public))
+    assert not [kept for kept in node.kept if isinstance(kept, kind)]
+
+
+# ---- coming in
+
+
+async def test_a_joiner_claims_once_and_is_called_when_the_answer_is_there(relay: Running) -> None:
+    room, frames = new_key(), frames_of(2)
+    async with owning(relay.url, room) as owner, connecting(relay.url) as joiner:
+        await owner.publish(room, frames)
+        assert await claim(joiner, room) == NOTHING
+        held = wire.certify(room, joiner.key.public, True, 0)
+        assert isinstance(await deposit(owner, room, joiner.key.public, held, b"sealed"), wire.Done)
+        assert await joiner.expect(wire.Called) == wire.Called(room.public)
+        assert await claim(joiner, room) == (held, b"sealed")
+        assert isinstance(await joiner.answer(wire.Attach(joiner.request(), held, 0, b"")), wire.Attached)
+        assert await joiner.collect(room, 2) == list(frames)
+
+
+async def test_every_connection_of_the_login_is_called_again_each_time(relay: Running) -> None:
+    room = new_key()
+    async with (
+        owning(relay.url, room) as owner,
+        connecting(relay.url, login=False) as one,
+        connecting(relay.url) as two,
+    ):
+        one.key = two.key
+        await one.login()
+        await claim(one, room)
+        await claim(two, room)
+        for letter in (b"first", b"second"):
+            await deposit(owner, room, two.key.public, None, letter)
+            for node in (one, two):
+                assert await node.expect(wire.Called) == wire.Called(room.public)
+                assert await claim(node, room) == (None, letter)
+
+
+async def test_the_newest_takes_the_place_of_the_last_and_nothing_takes_it_away(relay: Running) -> None:
+    room = new_key()
+    async with owning(relay.url, room) as owner, connecting(relay.url) as member:
+        for append in (True, False):
+            held = wire.certify(room, member.key.public, append, 0)
+            await deposit(owner, room, member.key.public, held, b"%d" % append)
+            assert await claim(member, room) == (held, b"%d" % append)
+        assert isinstance(await deposit(owner, room, member.key.public, None), wire.Done)
+        assert await claim(member, room) == NOTHING
+        assert isinstance(await deposit(owner, room, member.key.public, None), wire.Done), "once more is no fault"
+
+
+async def test_a_raise_withholds_the_certificate_until_a_new_one_is_left(relay: Running) -> None:
+    room = new_key()
+    async with owning(relay.url, room) as owner, connecting(relay.url) as member:
+        old, new = (wire.certify(room, member.key.public, True, generation) for generation in (3, 4))
+        await deposit(owner, room, member.key.public, old, b"note")
+        await raise_to(owner, room, 3)
+        assert await claim(member, room) == (old, b"note"), "as high as the room's is high enough"
+        await member.answer(wire.Attach(member.request(), old, 0, b""))
+        await raise_to(owner, room, 4)
+        assert (await member.expect(wire.Refused)).code == "no-right"
+        assert await claim(member, room) == (None, b"note")
+        assert code(await deposit(owner, room, member.key.public, old, b"late")) == "bad-certificate"
+        assert await claim(member, room) == (None, b"note"), "what was refused changed nothing"
+        assert isinstance(await deposit(owner, room, member.key.public, new, b""), wire.Done)
+        assert await member.expect(wire.Called) == wire.Called(room.public)
+        assert await claim(member, room) == (new, b"")
+        assert isinstance(await member.answer(wire.Attach(member.request(), new, 0, b"")), wire.Attached)
+
+
+async def test_the_rooms_own_stay_whatever_is_raised(relay: Running) -> None:
+    room = new_key()
+    async with owning(relay.url, room) as owner, owning(relay.url, room) as other:
+        await raise_to(other, room, wire.OWN_GENERATION)
+        assert isinstance(await deposit(owner, room, new_key().public, None, b"x"), wire.Done)
+        assert isinstance(await owner.attach(room, generation=wire.OWN_GENERATION), wire.Attached)
+        assert not [kept for kept in owner.kept if isinstance(kept, wire.Refused)]
+
+
+async def test_whoever_detached_is_called_no_more(relay: Running) -> None:
+    room = new_key()
+    async with owning(relay.url, room) as owner, connecting(relay.url) as left:
+        await claim(left, room)
+        await left.answer(wire.Detach(left.request(), room.public))
+        await deposit(owner, room, left.key.public, None, b"x")
+        await nothing_more(left, wire.Called)
+        assert len(relay.relay._handlers.waiting) == 0
+
+
+async def test_an_ended_connection_waits_for_nothing(relay: Running) -> None:
+    room = new_key()
+    async with owning(relay.url, room), connecting(relay.url) as gone:
+        await claim(gone, room)
+        assert len(relay.relay._handlers.waiting) == 1
+        await gone.ws.close()
+        await until(lambda: len(relay.relay._handlers.waiting) == 0, "the connection's end")
+
+
+# ---- the bell
+
+
+async def test_mail_rings_at_the_rooms_own_once_it_is_stored_and_nowhere_else(relay: Running) -> None:
+    room, other = new_key(), new_key()
+    async with (
+        owning(relay.url, room) as owner,
+        owning(relay.url, other) as elsewhere,
+        connecting(relay.url) as member,
+        connecting(relay.url) as stranger,
+    ):
+        await member.attach(room, generation=7)
+        await claim(member, room)
+        assert isinstance(await stranger.answer(wire.Drop(1, room.public, b"redemption")), wire.Done)
+        assert await owner.expect(wire.Rung) == wire.Rung(room.public)
+        mail = await owner.answer(wire.TakeMail(owner.request(), room.public, 0))
+        assert isinstance(mail, wire.Mail) and mail.items == (b"redemption",)
+        for node in (member, elsewhere, stranger):
+            await nothing_more(node, wire.Rung)
+
+
+async def test_refused_mail_does_not_ring(tmp_path: Path) -> None:
+    room = new_key()
+    async with serving(tmp_path, Limits(mailbox_items=1)) as relay, owning(relay.url, room) as owner:
+        await owner.answer(wire.Drop(owner.request(), room.public, b"one"))
+        await owner.expect(wire.Rung)
+        assert code(await owner.answer(wire.Drop(owner.request(), room.public, b"two"))) == "quota"
+        await nothing_more(owner, wire.Rung)
+
+
+async def test_calls_nobody_has_read_yet_are_kept_once(relay: Running) -> None:
+    room = new_key()
+    async with owning(relay.url, room) as owner:
+        connection = next(iter(relay.relay._connections.values()))
+        for _ in range(1000):  # no task runs between them: none is sent meanwhile
+            connection.call(wire.Rung(room.public))
+            connection.call(wire.Called(room.public))
+        assert await owner.expect(wire.Rung) == wire.Rung(room.public)
+        assert await owner.expect(wire.Called) == wire.Called(room.public)
+        for kind in (wire.Rung, wire.Called):
+            await nothing_more(owner, kind)
+
+
+# ---- attacks
+
+
+@pytest.mark.parametrize("append", [True, False])
+async def test_a_member_leaves_no_letters_and_takes_no_mail(relay: Running, append: bool) -> None:
+    room = new_key()
+    async with owning(relay.url, room) as owner, connecting(relay.url) as member, connecting(relay.url) as other:
+        await owner.answer(wire.Drop(owner.request(), room.public, b"redemption"))
+        held = wire.certify(room, other.key.public, True, 0)
+        await deposit(owner, room, other.key.public, held, b"genuine")
+        await member.attach(room, append=append, generation=wire.OWN_GENERATION - 1)
+        for login in (member.key.public, other.key.public):
+            assert code(await deposit(member, room, login, None, b"forged")) == "no-right"
+            assert code(await deposit(member, room, login, None)) == "no-right"
+        assert code(await member.answer(wire.TakeMail(member.request(), room.public, 9))) == "no-right"
+        assert await claim(other, room) == (held, b"genuine")
+        mail = await owner.answer(wire.TakeMail(owner.request(), room.public, 0))
+        assert isinstance(mail, wire.Mail) and mail.items == (b"redemption",)
+
+
+async def test_a_connection_that_left_or_never_attached_leaves_no_letters(relay: Running) -> None:
+    room = new_key()
+    async with owning(relay.url, room) as owner, connecting(relay.url) as stranger:
+        assert code(await deposit(stranger, room, stranger.key.public, None, b"x")) == "no-right"
+        await owner.answer(wire.Detach(owner.request(), room.public))
+        assert code(await deposit(owner, room, stranger.key.public, None, b"x")) == "no-right"
+        assert code(await deposit(owner, new_key(), stranger.key.public, None, b"x")) == "no-right"
+
+
+async def test_a_forged_own_generation_opens_nothing(relay: Running) -> None:
+    room = new_key()
+    async with owning(relay.url, room), connecting(relay.url) as member:
+        genuine = wire.certify(room, member.key.public, True, 0)
+        forged = msgspec.structs.replace(genuine, generation=wire.OWN_GENERATION)
+        assert code(await member.answer(wire.Attach(member.request(), forged, 0, b""))) == "bad-certificate"
+        assert code(await deposit(member, room, member.key.public, None, b"x")) == "no-right"
+
+
+async def test_what_is_left_for_one_login_is_shown_and_told_to_no_other(relay: Running) -> None:
+    room = new_key()
+    async with owning(relay.url, room) as owner, connecting(relay.url) as member, connecting(relay.url) as nosy:
+        assert await claim(nosy, room) == NOTHING
+        await claim(member, room)
+        await deposit(owner, room, member.key.public, wire.certify(room, member.key.public, True, 0), b"for one")
+        await member.expect(wire.Called)
+        assert await claim(nosy, room) == NOTHING
+        await nothing_more(nosy, wire.Called)
+
+
+async def test_a_letter_in_one_room_says_nothing_in_another(relay: Running) -> None:
+    room, other = new_key(), new_key()
+    async with owning(relay.url, room) as owner, owning(relay.url, other), connecting(relay.url) as member:
+        await claim(member, other)
+        await deposit(owner, room, member.key.public, None, b"x")
+        assert await claim(member, other) == NOTHING
+        await nothing_more(member, wire.Called)
+
+
+async def test_certificates_that_prove_nothing_are_not_kept(relay: Running) -> None:
+    room, other = new_key(), new_key()
+    async with owning(relay.url, room) as owner, connecting(relay.url) as member:
+        login = member.key.public
+        reader = wire.certify(room, login, False, 1)
+        bad = {
+            "of another room": wire.certify(other, login, True, 1),
+            "for another login": wire.certify(room, owner.key.public, True, 1),
+            "with more rights": msgspec.structs.replace(reader, append=True),
+            "with a later generation": msgspec.structs.replace(reader, generation=2),
+            "with no signature": msgspec.structs.replace(reader, signature=bytes(64)),
+        }
+        for name, certificate in bad.items():
+            assert code(await deposit(owner, room, login, certificate, b"x")) == "bad-certificate", name
+        assert await claim(member, room) == NOTHING
+
+
+async def test_letters_need_a_login_a_room_and_a_size(relay: Running) -> None:
+    room = new_key()
+    async with owning(relay.url, room) as owner, connecting(relay.url, login=False) as nobody:
+        assert code(await owner.answer(wire.Claim(owner.request(), new_key().public))) == "no-room"
+        assert isinstance(await deposit(owner, room, new_key().public, None, bytes(wire.MAX_LETTER_BYTES)), wire.Done)
+        await owner.send(wire.Deposit(9, room.public, room.public, None, bytes(wire.MAX_LETTER_BYTES + 1)))
+        assert code(await owner.expect(wire.Refused)) == "bad-message"
+        await owner.closed()
+        await nobody.send(wire.Claim(1, room.public))
+        assert code(await nobody.expect(wire.Refused)) == "bad-login"
+
+
+async def test_a_room_keeps_letters_for_so_many_logins(relay: Running) -> None:
+    room, other = new_key(), new_key()
+    logins = [new_key().public for _ in range(4)]
+    async with owning(relay.url, room) as owner:
+        answers = [await deposit(owner, room, login, None, b"x") for login in logins]
+        assert [type(answer) for answer in answers[:3]] == [wire.Done] * 3 and code(answers[3]) == "quota"
+        assert isinstance(await deposit(owner, room, logins[0], None, b"again"), wire.Done), "it has its place"
+        await deposit(owner, room, logins[1], None)
+        assert isinstance(await deposit(owner, room, logins[3], None, b"x"), wire.Done)
+        async with owning(relay.url, other) as elsewhere:
+            assert isinstance(await deposit(elsewhere, other, logins[1], None, b"x"), wire.Done)
+
+
+async def test_a_flood_of_claims_is_bounded_and_the_others_are_served(relay: Running) -> None:
+    rooms = [new_key() for _ in range(4)]
+    async with connecting(relay.url) as owner, connecting(relay.url) as flooder, connecting(relay.url) as honest:
+        for room in rooms:
+            await owner.open_room(room)
+        for room in rooms[:3] * 3:
+            assert await claim(flooder, room) == NOTHING
+        assert code(await flooder.answer(wire.Claim(flooder.request(), rooms[3].public))) == "busy"
+        assert len(relay.relay._handlers.waiting) == 3
+        assert await claim(honest, rooms[3]) == NOTHING
+        await flooder.answer(wire.Detach(flooder.request(), rooms[0].public))
+        assert await claim(flooder, rooms[3]) == NOTHING
+
+
+# ---- on the disk
+
+
+async def test_what_was_acknowledged_is_there_after_a_kill(tmp_path: Path) -> None:
+    room, member = new_key(), new_key()
+    held = wire.certify(room, member.public, True, 2)
+    first = await RelayProcess(tmp_path).start()
+    async with owning(first.url, room) as owner:
+        await raise_to(owner, room, 2)
+        assert isinstance(await deposit(owner, room, member.public, held, b"kept"), wire.Done)
+        await first.kill()
+    second = await RelayProcess(tmp_path).start()
+    async with connecting(second.url, login=False) as back:
+        back.key = member
+        await back.login()
+        assert await claim(back, room) == (held, b"kept")
+    assert await second.stop() == 0
+
+
+async def test_a_letter_is_not_acknowledged_on_a_full_disk_and_can_still_be_claimed(relay: Running) -> None:
+    room = new_key()
+    async with owning(relay.url, room) as owner, connecting(relay.url) as member:
+        await deposit(owner, room, member.key.public, None, b"before")
+        connection = relay.store._connection
+        connection.execute(f"PRAGMA max_page_count={connection.execute('PRAGMA page_count').fetchone()[0]}")
+        # Larger than what is left of the pages that are there already.
+        answers = [await deposit(owner, room, new_key().public, None, bytes(4096)) for _ in range(2)]
+        assert {code(answer) for answer in answers} == {"full"}
+        assert await claim(member, room) == (None, b"before")
+
+
+async def test_looking_for_letters_costs_no_write(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path, Limits())
+    room = await store.open_room(bytes(32))
+    changes = store._connection.total_changes
+    for number in range(5):
+        assert (await store.claim(room.number, bytes([number]) * 32)).body == b""
+    assert store._connection.total_changes == changes
+    await store.close()
+
+
+async def test_a_raise_and_a_deposit_at_once_keep_no_ended_certificate(tmp_path: Path) -> None:
+    room, login = new_key(), new_key().public
+    async with serving(tmp_path) as relay, owning(relay.url, room):
+        store = relay.store
+        state = await store.find_room(room.public)
+        assert state is not None
+        letter = Letter(wire.certify(room, login, True, 1), b"")
+        raised, kept = await asyncio.gather(
+            store.raise_generation(state.number, 2), store.deposit(state.number, login, letter), return_exceptions=True
+        )
+        assert raised == 2 and isinstance(kept, Refusal) and kept.code == "bad-certificate"
+        assert (await store.claim(state.number, login)).certificate is None
+
+
+# ---- a database of the version before
+
+
+def turn_back(path: Path) -> None:
+    """Make it what version 1 wrote: the same without the letters."""
+    older = sqlite3.connect(path)
+    older.execute("DROP TABLE letters")
+    older.execute("PRAGMA user_version=1")
+    older.close()
+
+
+async def test_a_database_without_letters_gains_them_and_keeps_all_it_has(tmp_path: Path) -> None:
+    room, login, frames = new_key(), new_key().public, frames_of(5)
+    held = wire.certify(room, login, True, 4)
+    first = await SqliteStore.open(tmp_path, Limits())
+    number = (await first.open_room(room.public)).number
+    await first.append(number, frames)
+    await first.raise_generation(number, 4)
+    await first.drop(number, b"mail")
+    store_id = first.id
+    await first.close()
+    turn_back(tmp_path / "relay.db")
+    for _ in range(2):  # the second time there is nothing to bring up to date
+        store = await SqliteStore.open(tmp_path, Limits())
+        state = await store.find_room(room.public)
+        assert state is not None and (store.id, state.last, state.generation) == (store_id, 5, 4)
+        assert await store.read(number, 0, 10, 10_000) == (5, frames)
+        assert await store.take(number, 0) == (1, [b"mail"])
+        assert store._connection.execute("PRAGMA user_version").fetchone() == (tables.SCHEMA_VERSION,)
+        await store.deposit(number, login, Letter(held, b"letter"))
+        assert await store.claim(number, login) == Letter(held, b"letter")
+        await store.close()
+
+
+async def test_an_upgrade_and_a_new_database_have_the_same_tables(tmp_path: Path) -> None:
+    found = []
+    for name in ("new", "upgraded"):
+        (tmp_path / name).mkdir()
+        await (await SqliteStore.open(tmp_path / name, Limits())).close()
+        if name == "upgraded":
+            turn_back(tmp_path / name / "relay.db")
+            await (await SqliteStore.open(tmp_path / name, Limits())).close()
+        reading = sqlite3.connect(tmp_path / name / "relay.db")
+        found.append(reading.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall())
+        reading.close()
+    assert found[0] == found[1]
+    assert {name for kind, name, _ in found[0] if kind == "table"} == set(tables.NAMES[tables.SCHEMA_VERSION])
+
+
+async def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path) -> None:
+    await (await SqliteStore.open(tmp_path, Limits())).close()
+    path = tmp_path / "relay.db"
+    turn_back(path)
+    full = sqlite3.connect(path, isolation_level=None)
+    full.execute(f"PRAGMA max_page_count={full.execute('PRAGMA page_count').fetchone()[0]}")
+    full.execute("VACUUM")
+    full.execute(f"PRAGMA max_page_count={full.execute('PRAGMA page_count').fetchone()[0]}")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        tables.upgrade(full, 1)
+    full.close()
+    again = sqlite3.connect(path)
+    assert again.execute("PRAGMA user_version").fetchone() == (1,)
+    assert not again.execute("SELECT 1 FROM sqlite_master WHERE name = 'letters'").fetchall()
+    again.close()
+    await (await SqliteStore.open(tmp_path, Limits())).close()
