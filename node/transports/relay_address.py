@@ -19,7 +19,7 @@ REFUSALS: Final = {
     "bad-certificate": "The relay did not accept this device's right to the room.",
     "no-room": "The relay doesn't have that room.",
     "access-key": "The relay asks for an access key before it opens a room.",
-    "no-right": "This device may only read that room.",
+    "no-right": "This device has no right to that in the room.",
     "too-large": "That is larger than the relay takes.",
     "rate": "The relay asks for a pause.",
     "quota": "The room is full.",
