@@ -9,7 +9,7 @@ import pytest
 from crdt import wire
 from relay import database, tables
 from relay.grants import Refusal
-from relay.ledger import Append, Appended, Ledger, run_together
+from relay.ledger import Append, Appended, Ledger, Letter, run_together
 from relay.limits import Limits
 from tests.power_cut import Acknowledged, Disk, Sync, Write, record, try_images
 
@@ -90,6 +90,59 @@ def test_the_same_cuts_find_out_a_store_that_syncs_too_little(tmp_path: Path, pr
     recording = record(tmp_path / "run", workload(1, 20, pragmas))
     report = try_images(recording, tmp_path / "cut", count=60, seed=1, lost=lost)
     assert report.lost > 0
+
+
+def letters(seed: int, count: int) -> Callable[[Disk], None]:
+    """A database of version 1 is brought up to date; then letters come, several to a transaction."""
+
+    def run(disk: Disk) -> None:
+        rng = random.Random(seed)
+        older = disk.connect()
+        for pragma in tables.PRAGMAS:
+            older.execute(pragma).fetchall()
+        tables.create(older, rng.randbytes(16))  # type: ignore[arg-type]
+        older.execute("DROP TABLE letters")
+        older.execute("PRAGMA user_version=1")
+        book = Ledger(older, Limits())  # type: ignore[arg-type]
+        room = book.transaction(lambda: book.open_room(bytes(32)))
+        assert not isinstance(room, Refusal)
+        older.close()
+        connection = disk.connect()
+        for pragma in tables.PRAGMAS:
+            connection.execute(pragma).fetchall()
+        tables.upgrade(connection, 1)  # type: ignore[arg-type]
+        ledger = Ledger(connection, Limits())  # type: ignore[arg-type]
+        for first in range(0, count, 3):
+            written = {number: rng.randbytes(rng.choice([20, 4096])) for number in range(first, first + 3)}
+            jobs = [_leave(room.number, number, body) for number, body in written.items()]
+            assert ledger.transaction(lambda: run_together(ledger, jobs)) == [None] * 3  # noqa: B023
+            for number, body in written.items():
+                disk.acknowledge((room.number, number, body))
+        connection.close()
+
+    return run
+
+
+def _leave(room: int, number: int, body: bytes) -> Callable[[Ledger], Refusal | None]:
+    return lambda ledger: ledger.deposit(room, bytes([number]) * 32, Letter(None, body))
+
+
+def lost_letters(path: Path, acknowledged: Sequence[Promise]) -> list[Promise]:
+    connection = database.open_writing(path)
+    try:
+        book = Ledger(connection, Limits())
+        return [
+            promise for promise in acknowledged if book.claim(promise[0], bytes([promise[1]]) * 32).body != promise[2]
+        ]
+    finally:
+        connection.close()
+
+
+def test_power_cuts_lose_no_acknowledged_letter_nor_leave_half_an_upgrade(tmp_path: Path) -> None:
+    recording = record(tmp_path / "run", letters(seed=1, count=60))
+    report = try_images(recording, tmp_path / "cut", count=120, seed=1, lost=lost_letters)
+    assert report.images == 120 and report.acknowledged > 1000
+    assert report.lost == 0, str(report)
 
 
 @pytest.mark.deep
