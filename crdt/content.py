@@ -1,7 +1,7 @@
 """What stands in a timeline: messages with their parts, and runs, as plain values.
 
 A timeline document has four root maps. `messages` maps an id to a map of `role`, `at` (Unix ms), `key`
-(see `order`), `state`, optionally `model`, `run`, `agent`, `source`, and `parts`, an array of maps whose
+(see `order`), `state`, optionally `model`, `run`, `agent`, `source`, `by`, and `parts`, an array of maps whose
 `text` is a shared text so that it can grow. `runs` maps an id to a map of plain values. `leases` has
 the numbers under which the device took to running the thread, `stops` the runs that somebody there wants
 ended, wherever they run. Whatever does not have this form is not shown, and never a reason to refuse: a
@@ -53,6 +53,7 @@ class Message(Struct, frozen=True):
     run: str | None = None
     agent: str | None = None
     source: str | None = None  # where an imported message comes from
+    by: str | None = None  # whose words they are, as whoever copied them into a fork saw it: nothing proves it
 
     @property
     def text(self) -> str:
@@ -86,6 +87,7 @@ def read_message(doc: "pycrdt.Doc[Any]", device: bytes, identifier: str) -> Mess
         run=_text(shown, "run"),
         agent=_text(shown, "agent"),
         source=_text(shown, "source"),
+        by=_text(shown, "by"),
     )
 
 

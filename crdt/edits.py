@@ -7,7 +7,7 @@ import pycrdt
 
 from crdt.content import Message, Part, messages, runs
 
-PLAIN = ("role", "at", "key", "state", "model", "run", "agent", "source")
+PLAIN = ("role", "at", "key", "state", "model", "run", "agent", "source", "by")
 GROWING = frozenset({"text", "reasoning"})  # parts whose text may grow
 
 

@@ -287,13 +287,7 @@ DEMO_FAILED = ErrorKind(
     "A step of the demonstration did not hold.",
     "Run it again with --keep DIR and look at the logs.",
 )
-READ_ONLY = ErrorKind(
-    "E045",
-    "READ_ONLY",
-    "You may not write that in this thread.",
-    "Ask its owner for the right to comment or edit.",
-    status=403,
-)
+# E045 was READ_ONLY, which said no more than E006 does.
 PAIRING_DECLINED = ErrorKind(
     "E046",
     "PAIRING_DECLINED",
@@ -316,4 +310,24 @@ INVITE_USED_UP = ErrorKind(
 )
 INVITE_WITHDRAWN = ErrorKind(
     "E050", "INVITE_WITHDRAWN", "The invitation was withdrawn.", "Ask the thread's owner for a new link.", status=410
+)
+SECRETS_FOUND = ErrorKind(
+    "E051",
+    "SECRETS_FOUND",
+    "What would be shared holds what looks like secrets.",
+    "Look at the places named; share all the same with: --allow-secrets",
+    status=409,
+)
+MEMBER_NOT_FOUND = ErrorKind(
+    "E052",
+    "MEMBER_NOT_FOUND",
+    "Nobody in this thread has that name or id.",
+    "See who is in it with: opensesh members THREAD",
+    status=404,
+)
+INVITE_NOT_FOUND = ErrorKind(
+    "E053", "INVITE_NOT_FOUND", "No invitation has that id.", "See them with: opensesh shares", status=404
+)
+INVITE_DECLINED = ErrorKind(
+    "E054", "INVITE_DECLINED", "The owner declined.", "Ask the thread's owner what they meant.", status=403
 )

@@ -206,7 +206,7 @@ class _Fold:
             case Admit():
                 found.invites.admit(Admitted(node, action.invite, IdentityId(action.identity), action, rank))
             case Offer():
-                found.offers.append((node, IdentityId(action.to)))
+                found.offers.append((node, action))
             case _:
                 pass
 

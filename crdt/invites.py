@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from crdt import codec, keys
-from crdt.author import Author
+from crdt.author import Author, Randomness
 from crdt.errors import TOO_LARGE, PeerFault
 from crdt.identity import DeviceLog, SignedEntry, fold_log
 from crdt.ids import DeviceId, IdentityId
@@ -24,7 +24,8 @@ MAX_REDEMPTION_BYTES: Final = MAX_MAIL_BYTES  # sealed: it lies in a mailbox
 
 
 class Statement(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Who asks to be let into which thread by which invite. `key` is the joiner's identity key (X25519)."""
+    """Who asks to be let into which thread by which invite. `key` is the joiner's identity key (X25519), `login` their
+    login at the thread's relay, which the owner lets into the room."""
 
     version: Annotated[int, Meta(ge=1, le=1)]
     thread: Bytes32
@@ -32,6 +33,7 @@ class Statement(Struct, frozen=True, array_like=True, forbid_unknown_fields=True
     identity: Bytes32
     device: Bytes32
     key: Bytes32
+    login: Bytes32
     entries: Annotated[tuple[SignedEntry, ...], Meta(min_length=1, max_length=64)]
     name: Annotated[str, Meta(max_length=64)]
 
@@ -50,12 +52,13 @@ class InviteKeys:
 
     signing: keys.SigningKey
     sealing: bytes
+    answering: bytes
 
     @classmethod
     def from_secret(cls, secret: bytes) -> "InviteKeys":
         """Each key by its own label, from 32 bytes."""
         signing = keys.SigningKey.from_seed(keys.derive(secret, "invite-signing"))
-        return cls(signing, keys.derive(secret, "invite-sealing"))
+        return cls(signing, keys.derive(secret, "invite-sealing"), keys.derive(secret, "invite-answering"))
 
     @property
     def id(self) -> bytes:
@@ -79,16 +82,29 @@ class Asking:
         return IdentityId(self.statement.identity)
 
 
-def redeem(invite: InviteKeys, thread: bytes, author: Author, entries: Sequence[SignedEntry], name: str) -> bytes:
+def redeem(
+    invite: InviteKeys, thread: bytes, author: Author, entries: Sequence[SignedEntry], name: str, login: bytes
+) -> bytes:
     """The author asks to be let in: the sealed bytes for the room's mailbox.
 
-    `entries` is the author's device log with an identity key. Raises TOO_LARGE if it doesn't fit the mailbox.
+    Somebody who is in asks in the same way for their present `login` to be let into the room. `entries` is the
+    author's device log with an identity key. Raises TOO_LARGE if it doesn't fit the mailbox.
     """
     log = fold_log(author.identity, entries)
     if log.identity_key is None or author.device.id not in log.devices:
         raise ValueError("a joiner needs a device log with this device and an identity key")
     statement = codec.encode(
-        Statement(1, thread, invite.id, author.identity, author.device.id, log.identity_key[1], tuple(entries), name)
+        Statement(
+            version=1,
+            thread=thread,
+            invite=invite.id,
+            identity=author.identity,
+            device=author.device.id,
+            key=log.identity_key[1],
+            login=login,
+            entries=tuple(entries),
+            name=name,
+        )
     )
     signed = Redemption(
         statement, invite.signing.sign("redemption", statement), author.device.signing.sign("redeemer", statement)
@@ -126,3 +142,27 @@ def open_redemption(invite: InviteKeys, thread: bytes, sealed: bytes) -> Asking:
     if log.identity_key is None or log.identity_key[1] != statement.key:
         raise PeerFault("bad redemption", "not that identity's key")
     return Asking(keys.digest("redemption-id", signed.statement), statement, log)
+
+
+class Answer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What an owner's device answers somebody who asked: a word of `inviting.State`, or `asked` while a person of the
+    owner's is to agree first. That they are in, a joiner believes the thread alone."""
+
+    version: Annotated[int, Meta(ge=1, le=1)]
+    state: Annotated[str, Meta(max_length=16)]
+
+
+_answer_decoder = msgspec.msgpack.Decoder(Answer)
+
+
+def seal_answer(invite: InviteKeys, thread: bytes, identity: bytes, state: str, random: Randomness) -> bytes:
+    """An answer for one joiner, sealed so that whoever holds the link can read and make it, and no relay can."""
+    nonce = random(keys.NONCE_BYTES)
+    return nonce + keys.seal(invite.answering, nonce, codec.encode(Answer(1, state)), thread + invite.id + identity)
+
+
+def open_answer(invite: InviteKeys, thread: bytes, identity: bytes, sealed: bytes) -> str:
+    """The word of an answer to that joiner. Raises `PeerFault`: it is another's, or forged."""
+    nonce, text = sealed[: keys.NONCE_BYTES], sealed[keys.NONCE_BYTES :]
+    plain = keys.unseal(invite.answering, nonce, text, thread + invite.id + identity)
+    return codec.decode(_answer_decoder, plain, "answer").state

@@ -82,7 +82,7 @@ def admit(replica: Replica, author: Author, asking: Asking, now_ms: int) -> Comm
     if state in REFUSALS:
         raise REFUSALS[state]()
     name = asking.statement.name
-    admission = Admit(invite, asking.id, asking.identity, name)
+    admission = Admit(invite, asking.id, asking.identity, asking.statement.login, name)
     shown: Sequence[SignedEntry] = asking.statement.entries
     actions: list[Action] = [admission, *introduction(shown)]
     recipients = [*readers(membership, [asking.identity]), asking.statement.key]

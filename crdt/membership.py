@@ -12,7 +12,7 @@ from crdt.governance import Node
 from crdt.identity import DeviceLog, SignedEntry
 from crdt.ids import DeviceId, EpochId, IdentityId
 from crdt.permissions import LaneKind, Role, may_write
-from crdt.records import Cut, Genesis
+from crdt.records import Cut, Genesis, Offer
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Membership:
     limits: list[Limit] = field(default_factory=list)
     epochs: list[Opened] = field(default_factory=list)
     relays: tuple[str, ...] = ()
-    offers: list[tuple[Node, IdentityId]] = field(default_factory=list)
+    offers: list[tuple[Node, Offer]] = field(default_factory=list)
     invites: Invites = field(default_factory=Invites)
     everything: int = 0  # bit set of all records
     _grants_to: dict[IdentityId, list[Given]] = field(default_factory=dict)
@@ -131,6 +131,12 @@ class Membership:
             if grant.identity not in found and (role := self.role(grant.identity)) > Role.NONE:
                 found[grant.identity] = role
         return found
+
+    def admitted_login(self, identity: IdentityId) -> bytes | None:
+        """What an identity that came by a link proved to the relay when it came, the latest first."""
+        came = [a for key in self.invites.offered for a in self.invites.admissions(key) if a.identity == identity]
+        latest = max(came, key=lambda each: (each.node.depth, each.node.id), default=None)
+        return latest.action.login if latest is not None else None
 
     def give(self, grant: Given) -> None:
         """Count a grant."""

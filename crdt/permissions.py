@@ -8,6 +8,8 @@ that several people type into.
 from enum import IntEnum
 from typing import NamedTuple
 
+from crdt import errors
+
 
 class Role(IntEnum):
     """What an identity may do in a thread; each role includes those below it."""
@@ -50,6 +52,19 @@ WRITES: dict[LaneKind, Role] = {
 def may_write(role: Role, kind: LaneKind) -> bool:
     """Whether `role` is enough to write a lane of that kind."""
     return role >= WRITES[kind]
+
+
+def denied(needed: Role, has: Role) -> errors.OpenSeshError:
+    """PERMISSION_DENIED, naming the role it takes and the one there is."""
+    mine = f"You are {has.name.lower()} of this thread" if has else "You have no role in this thread"
+    return errors.PERMISSION_DENIED(
+        f"{mine}; that takes the role {needed.name.lower()}.",
+        role=needed.name.lower(),
+        have=has.name.lower(),
+        next=f"Ask the thread's owner: opensesh permit THREAD YOU {needed.name.lower()}"
+        if needed < Role.OWNER
+        else "Only the thread's owner can do that.",
+    )
 
 
 class Lane(NamedTuple):

@@ -91,10 +91,16 @@ class Relays(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, t
 
 
 class Offer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="offer"):
-    """The owner hands the thread over. Signed by the owner's *root*, label "transfer", over `offer_bytes`."""
+    """The owner hands the thread over. Signed by the owner's *root*, label "transfer", over `offer_bytes`.
+
+    `room` is the room key's seed, wrapped to the heir's identity key, or empty if it is handed over otherwise;
+    `generation` that of the members' certificates.
+    """
 
     to: Bytes32
     signature: Bytes64
+    room: Annotated[bytes, Meta(max_length=keys.WRAP_BYTES)]
+    generation: Count
 
 
 class Accept(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="accept"):
@@ -122,11 +128,13 @@ class Withdraw(Struct, frozen=True, array_like=True, forbid_unknown_fields=True,
 
 
 class Admit(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="admit"):
-    """Somebody is let in by a link: a use of it and the grant of its role in one. `redemption` is an id."""
+    """Somebody is let in by a link: a use of it and the grant of its role in one. `redemption` is an id, `login` what
+    they prove to the relay: whoever owns the thread later can go on letting them into its room."""
 
     invite: Bytes32
     redemption: Bytes32
     identity: Bytes32
+    login: Bytes32
     name: Annotated[str, Meta(max_length=64)]
 
 

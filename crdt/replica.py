@@ -25,7 +25,7 @@ from crdt.ids import DeviceId, EnvelopeId, EpochId, ThreadId
 from crdt.lane import LaneDocument
 from crdt.membership import Membership
 from crdt.opening import Opening
-from crdt.permissions import GOVERNANCE, Lane, LaneKind, Role, lane_of, may_write
+from crdt.permissions import GOVERNANCE, WRITES, Lane, LaneKind, Role, denied, lane_of, may_write
 from crdt.receipt import Commit, Receipt, Status
 from crdt.records import MAX_TIPS, Action, Cut, Genesis, NewEpoch, Record, decode_record, thread_id
 from crdt.tips import Tips
@@ -237,13 +237,13 @@ class Replica:
     def commit(self, lane: Lane, change: Callable[[pycrdt.Doc[Any]], None]) -> Commit | None:
         """Change a document of this device's, as one signed envelope; None if nothing changed.
 
-        Raises READ_ONLY or WAITING_FOR_KEY before anything is touched. If `change` raises, or what it did can't
+        Raises PERMISSION_DENIED or WAITING_FOR_KEY before anything is touched. If `change` raises, or what it did can't
         be one envelope, the document is ahead of its envelopes: the replica is `stale` then, takes no further
         change, and is to be thrown away for a new one, with a new session.
         """
         writing = self._writer()
         if not may_write(self.role(), lane.kind) or lane.kind is LaneKind.OUTPUT:
-            raise errors.READ_ONLY()
+            raise denied(WRITES[lane.kind], self.role())
         if self.stale:
             raise RuntimeError("a stale replica takes no change")
         epoch = writing.epoch()
@@ -300,7 +300,7 @@ class Replica:
 
     def _writer(self) -> Writing:
         if self._writing is None:
-            raise errors.READ_ONLY()
+            raise denied(Role.COMMENTER, Role.NONE)
         return self._writing
 
     def cuts(self, devices: Iterable[bytes], kinds: Iterable[LaneKind]) -> tuple[Cut, ...]:

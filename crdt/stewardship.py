@@ -124,9 +124,9 @@ def restriction(replica: Replica, identity: IdentityId, role: Role) -> list[Acti
     return [Restrict(identity, role, replica.cuts(devices, lost))]
 
 
-def offer(replica: Replica, root: keys.SigningKey, to: IdentityId) -> Action:
-    """Hand the thread over; only the owner's root can."""
-    return Offer(to, root.sign("transfer", offer_bytes(replica.thread, to)))
+def offer(replica: Replica, root: keys.SigningKey, to: IdentityId, room: bytes = b"", generation: int = 0) -> Action:
+    """Hand the thread over; only the owner's root can. `room` is the room's key, wrapped to the heir."""
+    return Offer(to, root.sign("transfer", offer_bytes(replica.thread, to)), room, generation)
 
 
 def acceptance(replica: Replica, offer_id: bytes, before: IdentityId) -> list[Action]:

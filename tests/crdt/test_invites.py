@@ -1,12 +1,23 @@
 """Links that let people in: raced, replayed, withdrawn, expired, and in any order of what was said."""
 
+import os
+
 import msgspec
 import pytest
 
 from crdt import codec, errors, frames, inviting, keys, stewardship
 from crdt.errors import ErrorKind, OpenSeshError, PeerFault
 from crdt.invite_link import InviteLink
-from crdt.invites import Asking, InviteKeys, Redemption, Statement, open_redemption, redeem
+from crdt.invites import (
+    Asking,
+    InviteKeys,
+    Redemption,
+    Statement,
+    open_answer,
+    open_redemption,
+    redeem,
+    seal_answer,
+)
 from crdt.inviting import State
 from crdt.permissions import LaneKind, Role
 from crdt.records import Admit
@@ -34,9 +45,12 @@ def offer(desk: Desk, role: Role = Role.EDITOR, uses: int = 1, expires_ms: int =
     return link
 
 
+LOGIN = bytes(range(32))  # what a joiner proves to the relay
+
+
 def asks(person: Person, link: InviteLink) -> Asking:
     invite = InviteKeys.from_secret(link.secret)
-    sealed = redeem(invite, link.thread, person.author(), person.entries, person.name)
+    sealed = redeem(invite, link.thread, person.author(), person.entries, person.name, LOGIN)
     return open_redemption(invite, link.thread, sealed)
 
 
@@ -106,7 +120,7 @@ def test_a_member_who_admits_by_a_link_gives_nothing() -> None:
     admit(laptop, link, BEN)
     ben = BEN.desk(link.thread)
     pass_round(laptop, ben)
-    forged = Admit(InviteKeys.from_secret(link.secret).id, bytes(32), CARL.id, "Carl")
+    forged = Admit(InviteKeys.from_secret(link.secret).id, bytes(32), CARL.id, bytes(32), "Carl")
     ben.kept(ben.replica.commit_record(LaneKind.CONTROL, [forged, *stewardship.introduction(CARL.entries)]))
     pass_round(laptop, ben)
     assert laptop.replica.membership.role(CARL.id) is Role.NONE
@@ -184,7 +198,7 @@ def test_an_admission_that_knew_of_no_use_left_displaces_nobody() -> None:
     pass_round(laptop, phone)
     admit(phone, link, BEN)
     pass_round(laptop, phone)
-    late = Admit(InviteKeys.from_secret(link.secret).id, bytes(32), CARL.id, "Carl")
+    late = Admit(InviteKeys.from_secret(link.secret).id, bytes(32), CARL.id, bytes(32), "Carl")
     laptop.kept(laptop.replica.commit_record(LaneKind.CONTROL, [late, *stewardship.introduction(CARL.entries)]))
     pass_round(laptop, phone)
     members = laptop.replica.membership.members()
@@ -300,7 +314,7 @@ def test_a_redemption_opens_for_its_own_link_and_thread_alone() -> None:
     _, laptop, _ = owners_desks()
     link, other = offer(laptop), offer(laptop)
     invite = InviteKeys.from_secret(link.secret)
-    sealed = redeem(invite, link.thread, BEN.author(), BEN.entries, "Ben")
+    sealed = redeem(invite, link.thread, BEN.author(), BEN.entries, "Ben", LOGIN)
     for key, thread, data in (
         (InviteKeys.from_secret(other.secret), link.thread, sealed),
         (invite, bytes(32), sealed),
@@ -331,3 +345,20 @@ def test_a_joiner_believes_only_the_pinned_thread_and_owner() -> None:
             stands(ben, false, BEN)
         assert raised.value.kind is errors.AUTH_FAILED
     assert settled(ben).membership.role(BEN.id) is Role.EDITOR
+
+
+def test_an_answer_opens_for_its_joiner_link_and_thread_alone() -> None:
+    _, laptop, _ = owners_desks()
+    link, other = offer(laptop), offer(laptop)
+    invite = InviteKeys.from_secret(link.secret)
+    sealed = seal_answer(invite, link.thread, BEN.id, "expired", os.urandom)
+    assert open_answer(invite, link.thread, BEN.id, sealed) == "expired"
+    for key, thread, identity, data in (
+        (InviteKeys.from_secret(other.secret), link.thread, BEN.id, sealed),
+        (invite, bytes(32), BEN.id, sealed),
+        (invite, link.thread, Person("Mallory").id, sealed),
+        (invite, link.thread, BEN.id, sealed[:-1]),
+        (invite, link.thread, BEN.id, b""),
+    ):
+        with pytest.raises(PeerFault):
+            open_answer(key, thread, identity, data)

@@ -66,7 +66,7 @@ def test_ones_own_software_refuses_what_the_role_lacks(role: Role) -> None:
     _, ben = together(role)
     with pytest.raises(errors.OpenSeshError) as raised:
         ben.say("hello")
-    assert raised.value.kind is errors.READ_ONLY
+    assert raised.value.kind is errors.PERMISSION_DENIED
     assert not ben.replica.stale
 
 

@@ -27,7 +27,10 @@ from tests.simulating.device import Device
 from tests.simulating.ledger import Ledger
 from tests.simulating.world import MINUTE, World
 
-LOCAL_ANSWERS = (errors.READ_ONLY, errors.WAITING_FOR_KEY)  # an action may end in one of these, and nothing is changed
+LOCAL_ANSWERS = (
+    errors.PERMISSION_DENIED,
+    errors.WAITING_FOR_KEY,
+)  # an action may end in one of these, and nothing is changed
 
 
 @dataclass

@@ -176,7 +176,7 @@ def actions() -> list[Action]:
         RevokeDevice(PHONE.id, (cut,)),
         NewEpoch(fixed("epoch id"), 3, (fixed("earlier epoch id"),)),
         Relays(("wss://relay.example", "ws://10.0.0.1:8765")),
-        Offer(fixed("heir"), ROOT.signing.sign("transfer", offered)),
+        Offer(fixed("heir"), ROOT.signing.sign("transfer", offered), b"", 0),
         Accept(fixed("offer"), (cut,)),
     ]
 
@@ -187,7 +187,7 @@ def of_links() -> list[Action]:
     return [
         Invite(key, Role.COMMENTER, 1_700_000_000_000, 3, True, "for Ben"),
         Withdraw(key),
-        Admit(key, fixed("redemption"), fixed("ben"), "Ben"),
+        Admit(key, fixed("redemption"), fixed("ben"), fixed("login"), "Ben"),
     ]
 
 
@@ -216,7 +216,7 @@ def of_invites() -> dict[str, Any]:
     secret, thread = fixed("invite"), ThreadId(fixed("thread"))
     invite = InviteKeys.from_secret(secret)
     ben = Person("Ben")
-    sealed = redeem(invite, thread, ben.author(), ben.entries, "Ben")
+    sealed = redeem(invite, thread, ben.author(), ben.entries, "Ben", fixed("login"))
     asking = open_redemption(invite, thread, sealed)
     relay, room = "wss://relay.example:443", RoomId(fixed("room"))
     links = [
