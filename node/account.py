@@ -21,7 +21,7 @@ from crdt.replica import Receipt, Replica
 from crdt.stewardship import account_birth, found, introduction
 from crdt.thread import SHARED, set_shared
 from node import identity as identities
-from node.affairs import Affairs, Room, read_affairs
+from node.affairs import Affairs, Room, own_room, read_affairs
 from node.bundle import Bundle, decode_bundle
 from node.identity import Installation, Log
 from node.store import Batch, Store
@@ -67,7 +67,7 @@ class Account:
 
     def _take(self, bundle: Bundle) -> None:
         """Stand on what the device that let us in gave us."""
-        room = Room(self.thread, keys.SigningKey.from_seed(bundle.room_seed), bundle.generation, "active")
+        room = own_room(self.thread, keys.SigningKey.from_seed(bundle.room_seed), bundle.generation)
         self.affairs = Affairs(
             entries=list(bundle.entries),
             log=fold_log(self.identity, bundle.entries),

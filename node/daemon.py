@@ -24,6 +24,7 @@ from node.handlers.events import EventHandlers
 from node.handlers.identity import IdentityHandlers
 from node.handlers.imports import ImportHandlers
 from node.handlers.runs import RunHandlers
+from node.handlers.sharing import SharingHandlers
 from node.handlers.sync import SyncHandlers
 from node.handlers.system import SystemHandlers
 from node.handlers.threads import ThreadHandlers
@@ -35,6 +36,13 @@ from node.library import Library
 from node.neighbours import Neighbours
 from node.recovery import Recovery
 from node.runs import Runs
+from node.sharing.door import Door
+from node.sharing.forking import Forking
+from node.sharing.joining import Joining
+from node.sharing.links import Links
+from node.sharing.people import People
+from node.sharing.rights import Rights
+from node.sharing.steward import Steward
 from node.store import Store
 from node.synchronizer import Synchronizer
 from node.threads import Threads
@@ -79,6 +87,10 @@ class Daemon:
         lan, port = self._settings.flag("sync.lan"), self._settings.number("sync.lan_port")
         neighbours = Neighbours(account, threads, synchronizer.may_sync, enabled=lan, port=port)
         synchronizer.use_local_network(neighbours)
+        door, joining = Door(account, threads), Joining(account, threads)
+        door.on_answer = joining.answered
+        synchronizer.doorkeeper = door
+        steward = Steward(account, threads, synchronizer)
         recovery = Recovery(account, threads, synchronizer)
         worker = ModelWorker()
         stack.push_async_callback(worker.close)
@@ -94,6 +106,11 @@ class Daemon:
         people = IdentityHandlers(account, threads, recovery, neighbours, neighbours.is_online)
         events = EventHandlers(store, bus, library)
         syncing = SyncHandlers(synchronizer, library)
+        people_in = People(account, lambda device: False)
+        links = Links(account, threads, synchronizer, door)
+        rights = Rights(account, threads, people_in)
+        forking = Forking(threads, threading.begin)
+        sharing = SharingHandlers(account, threads, library, links, joining, rights, people_in, forking)
         running = RunHandlers(runs, providers, library)
 
         importer = Importer(threads, threading.begin, account.is_deleted)
@@ -106,12 +123,14 @@ class Daemon:
         stack.push_async_callback(follows.close)
         await synchronizer.start()
         stack.push_async_callback(synchronizer.close)
+        steward.start()
+        stack.push_async_callback(steward.close)
         await neighbours.start()
         stack.push_async_callback(neighbours.close)
         upkeep = Upkeep(account, [people.finish_transfers, people.enforce_revocations, threading.forget_deleted])
         upkeep.start()
         stack.push_async_callback(upkeep.close)
-        server = Server(_routes(system, threading, running, importing, people, syncing, events), home.socket)
+        server = Server(_routes(system, threading, running, importing, people, syncing, events, sharing), home.socket)
         await server.start()
         stack.push_async_callback(server.stop)
         return system
@@ -130,6 +149,7 @@ def _routes(
     people: IdentityHandlers,
     sync: SyncHandlers,
     events: EventHandlers,
+    sharing: SharingHandlers,
 ) -> dict[str, Handler]:
     """Operation → handler: the one place where the two names meet."""
     return {
@@ -180,4 +200,17 @@ def _routes(
         "sync.disconnect": sync.disconnect,
         "sync.wait": sync.wait,
         "relay.status": sync.relay_status,
+        "share.preview": sharing.preview,
+        "share.create": sharing.create,
+        "share.list": sharing.list,
+        "share.withdraw": sharing.withdraw,
+        "share.decide": sharing.decide,
+        "share.join": sharing.join,
+        "member.list": sharing.members,
+        "member.permit": sharing.permit,
+        "member.kick": sharing.kick,
+        "member.leave": sharing.leave,
+        "member.transfer": sharing.transfer,
+        "member.accept": sharing.accept,
+        "member.verify": sharing.verify,
     }

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from crdt.content import Message
-from crdt.ids import ThreadId, to_text
+from crdt.ids import IdentityId, ThreadId, to_text
+from crdt.permissions import Role
 from crdt.thread import Change
 from node import shapes
 from node.bus import Event
@@ -67,6 +68,12 @@ def of_run(run: str, shown: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         value = shown.get(name)
         told[name] = value if isinstance(value, str) else None
     return "run.state", told
+
+
+def of_members(roles: Mapping[IdentityId, Role], own: Role) -> dict[str, Any]:
+    """Who is in a thread, after somebody came, went, or was given another right; `permission` is our own."""
+    members = [{"identity": to_text(identity), "permission": role.name.lower()} for identity, role in roles.items()]
+    return {"permission": own.name.lower(), "members": members}
 
 
 def _growth(before: Message, now: Message) -> str | None:

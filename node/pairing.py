@@ -205,7 +205,7 @@ class Shower:
         return Bundle(
             identity=account.identity,
             account=account.thread,
-            room_seed=room.key.seed,
+            room_seed=room.own_key.seed,
             login_seed=account.login.seed,
             generation=room.generation,
             relays=account.affairs.relays,

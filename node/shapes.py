@@ -27,6 +27,7 @@ def message(shown: Message, author: dict[str, Any]) -> dict[str, Any]:
         "model": shown.model,
         "run": shown.run,
         "agent": shown.agent,
+        "by": shown.by,
         "parts": [_part(part) for part in shown.parts],
         "tool_calls": [_call(part) for part in shown.parts if part.type == "tool_call"],
     }

@@ -19,6 +19,7 @@ from node.account import Account
 from node.library import is_within
 from node.store import Batch
 from node.summary import decode_summary
+from node.sync.doors import Doorkeeper
 from node.sync.relay_link import Connect, RelayLink
 from node.threads import OpenThread, Threads
 from node.transports.relay import RelayConnection
@@ -64,6 +65,7 @@ class Synchronizer:
         self._waking = False
         self._telling: set[asyncio.Task[None]] = set()
         self._nearby: Nearby | None = None
+        self.doorkeeper: Doorkeeper | None = None  # set before `start`
 
     async def _log_in(self, url: str, access_key: str) -> RelayConnection:
         return await RelayConnection.connect(url, self._account.login, access_key)
@@ -90,9 +92,9 @@ class Synchronizer:
 
     def _refresh(self) -> None:
         """The relays, rooms, or login may have changed."""
-        wanted = set(self._account.affairs.relays) if self._account.exists and not self._account.is_revoked else set()
+        wanted = self._relays() if self._account.exists and not self._account.is_revoked else set()
         for url in wanted - self._links.keys():
-            link = RelayLink(url, self._account, self._threads, self._connect, self.may_sync)
+            link = RelayLink(url, self._account, self._threads, self._connect, self.may_sync, self.doorkeeper)
             link.changed = self._note
             self._links[url] = link
             self._tasks[url] = asyncio.create_task(link.run(), name=f"sync {url}")
@@ -100,6 +102,14 @@ class Synchronizer:
             self._later(self._end(url))
         for link in self._links.values():
             link.poke()
+
+    def _relays(self) -> set[str]:
+        """The identity's own, and those where threads are kept that it was invited to."""
+        affairs = self._account.affairs
+        own = {url.rstrip("/"): url for url in affairs.relays}
+        rooms = affairs.rooms.values()
+        foreign = {r.link.relay for r in rooms if r.link and r.link.relay and r.state != "deleted"}
+        return {*affairs.relays, *(url for url in foreign if url.rstrip("/") not in own)}
 
     async def _end(self, url: str) -> None:
         self._links.pop(url, None)
@@ -199,9 +209,11 @@ class Synchronizer:
         """Local changes that no relay and no other device has stored."""
         if self._nearby and self._nearby.all_held(thread):
             return 0
-        counts = [await link.pending(thread) for link in self._links.values()]
+        keeping = [link for link in self._links.values() if thread is None or link.keeps(thread)]
+        counts = [await link.pending(thread) for link in keeping if link.is_own]
+        foreign = [await link.pending(thread) for link in keeping if not link.is_own]
         # Without a relay there is no mark to count from: everything that no neighbour holds is still to go.
-        return min(counts) if counts else int(self.is_set_up)
+        return (min(counts) if counts else int(self.is_set_up and not foreign)) + sum(foreign)
 
     # ---- waiting
 
@@ -230,11 +242,14 @@ class Synchronizer:
     async def _is_done(self, thread: ThreadId | None, incoming: bool) -> bool:
         if self._nearby and self._nearby.all_held(thread):
             return True  # equal digests: nothing is missing on either side
-        links = self._links.values()
+        links = [each for each in self._links.values() if (each.keeps(thread) if thread else each.is_own)]
+        links = links or list(self._links.values())
         refused = [link.trouble_with(thread) for link in links]
         if refused and all(refused) and (first := refused[0]) is not None:
             raise first
         if incoming and not any(link.is_current for link in links):
+            return False
+        if incoming and any(link.state == "connected" and not link.is_current for link in self._links.values()):
             return False
         return await self.pending(thread) == 0 and any(link.state == "connected" for link in links)
 
@@ -258,7 +273,7 @@ class Synchronizer:
                 raise
         else:
             try:
-                await probe.open_room(self._account.affairs.rooms[self._account.thread].key)
+                await probe.open_room(self._account.affairs.rooms[self._account.thread].own_key)
             finally:
                 await probe.close()
         await self._account.put("relays", {url: access_key})

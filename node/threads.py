@@ -79,6 +79,7 @@ class OpenThread:
         self.replica = replica
         self.view = Thread(replica)
         self.lock = asyncio.Lock()
+        self.roles: dict[IdentityId, Role] | None = None  # as they were last told
 
     @property
     def id(self) -> ThreadId:
@@ -96,7 +97,7 @@ class Draft:
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def commit(self, lane: Lane, change: Callable[["pycrdt.Doc[Any]"], None]) -> None:
-        """Change a document. Raises READ_ONLY or WAITING_FOR_KEY before anything is changed."""
+        """Change a document. Raises PERMISSION_DENIED or WAITING_FOR_KEY before anything is changed."""
         self._prepare()
         self._keep(self.thread.replica.commit(lane, change))
 
@@ -194,7 +195,7 @@ class Threads:
         stored: Sequence[StoredFrame],
         mode: Callable[[Replica], contextlib.AbstractContextManager[Any]],
     ) -> Replica:
-        replica = Replica(thread, self.pen.own_keys(), self._author())
+        replica = Replica(thread, self.pen.own_keys(), self.author())
         with mode(replica):
             for number, frame in enumerate(stored):
                 try:
@@ -207,6 +208,8 @@ class Threads:
 
     def _remember(self, opened: OpenThread) -> OpenThread:
         """Keep the one copy of a thread: the one there is already, for it may be ahead of what was just made."""
+        if opened.roles is None:
+            opened.roles = opened.replica.membership.members()
         opened = self._open.setdefault(opened.id, opened)
         self._open.move_to_end(opened.id)
         self._loading.pop(opened.id, None)
@@ -215,7 +218,8 @@ class Threads:
             del self._open[oldest]
         return opened
 
-    def _author(self) -> Author:
+    def author(self) -> Author:
+        """This device's keys under a fresh session."""
         return self.pen.author(SessionId(os.urandom(16)))
 
     def forget(self, thread: bytes) -> None:
@@ -308,7 +312,7 @@ class Threads:
         except errors.OpenSeshError as error:
             if error.kind is not errors.THREAD_NOT_FOUND:
                 raise
-        return self._remember(OpenThread(Replica(thread, self.pen.own_keys(), self._author())))
+        return self._remember(OpenThread(Replica(thread, self.pen.own_keys(), self.author())))
 
     def _take(self, draft: Draft, frame: bytes) -> None:
         try:
@@ -368,6 +372,10 @@ class Threads:
             if change.now.state != "streaming":
                 batch.texts.append(Text(opened.id, change.now.id, change.now.text))
         events += [happenings.of_run(run, opened.view.runs().get(run, {})) for run in opened.view.changed_runs()]
+        if any(lane.kind in GOVERNANCE for lane in lanes):
+            before, opened.roles = opened.roles, opened.replica.membership.members()
+            if before != opened.roles:
+                events.append(("members.changed", happenings.of_members(opened.roles, opened.replica.role())))
         if SHARED in lanes:
             meta = opened.view.meta()
             events.append(("thread.changed", {name: meta.get(name) for name in ("title", "project")}))

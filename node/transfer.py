@@ -45,7 +45,11 @@ class Transfer:
         if not self._account.exists:
             return []
         rooms = self._account.affairs.rooms.values()
-        return [room.thread for room in rooms if room.thread != self._account.thread and room.state != "deleted"]
+        return [
+            room.thread
+            for room in rooms
+            if room.key and room.thread != self._account.thread and room.state != "deleted"
+        ]
 
     async def offer_all(self, to: IdentityId, root: Root | None) -> list[Brought]:
         """Offer every thread; what the other device needs to find them. Raises RECOVERY_CONFIRMED without a root."""
@@ -58,7 +62,7 @@ class Transfer:
             room = self._account.affairs.rooms[thread]
             async with self._threads.change(thread) as draft:
                 made = draft.record(LaneKind.CONTROL, [offer(draft.thread.replica, root.signing, to)])
-            brought.append(Brought(thread, room.key.seed, made, room.state))
+            brought.append(Brought(thread, room.own_key.seed, made, room.state))
             pending.append(Pending(thread, made, self._account.identity))
         await self._threads.store.write(Batch(settings={PENDING: msgspec.msgpack.encode(pending)}))
         return brought

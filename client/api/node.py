@@ -21,6 +21,7 @@ from types import TracebackType
 
 from client.api.calls import Calls, is_absent
 from client.api.devices import Devices
+from client.api.sharing import Sharing
 from client.api.threads import Threads
 from client.api.upkeep import Upkeep
 from client.starting import may_start
@@ -28,7 +29,7 @@ from crdt.errors import DAEMON_NOT_RUNNING, OpenSeshError
 from node.api.endpoint import socket_path
 
 
-class Node(Threads, Devices, Upkeep):
+class Node(Threads, Sharing, Devices, Upkeep):
     """The node of one home. Its methods may be called side by side; each uses a connection of its own."""
 
     def __init__(self, calls: Calls) -> None:

@@ -8,18 +8,20 @@ from client.cli.verb import Verb
 from client.cli.verbs.devices import DEVICES
 from client.cli.verbs.models import MODELS
 from client.cli.verbs.node import NODE
+from client.cli.verbs.sharing import SHARING
 from client.cli.verbs.sync import SYNC
 from client.cli.verbs.threads import THREADS
 
 GROUPS = {
     "threads": "Threads",
+    "together": "Working together",
     "devices": "Devices",
     "sync": "Sync",
     "models": "Models",
     "node": "Node and data",
 }
 
-VERBS: dict[str, Verb] = {verb.name: verb for verb in (*THREADS, *DEVICES, *SYNC, *MODELS, *NODE)}
+VERBS: dict[str, Verb] = {verb.name: verb for verb in (*THREADS, *SHARING, *DEVICES, *SYNC, *MODELS, *NODE)}
 
 # The one word that stands for the first thing one wants of its group.
 ALIASES = {"devices": "devices list", "sync": "sync status", "node": "node status", "config": "config list"}

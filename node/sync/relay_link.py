@@ -15,11 +15,11 @@ from typing import Final
 from crdt import errors, wire
 from crdt.errors import OpenSeshError
 from crdt.ids import ThreadId
-from crdt.wire import OWN_GENERATION
 from node.account import Account
-from node.affairs import Room
+from node.affairs import Affairs, Room
 from node.store import Batch, RoomProgress
 from node.sync.backoff import Backoff
+from node.sync.doors import Doorkeeper, Doors
 from node.sync.relay_memory import RelayMemory
 from node.sync.subscription import Subscription, batches
 from node.threads import Threads
@@ -45,7 +45,13 @@ class RelayLink:
     """
 
     def __init__(
-        self, url: str, account: Account, threads: Threads, connect: Connect, may_sync: Callable[[ThreadId], bool]
+        self,
+        url: str,
+        account: Account,
+        threads: Threads,
+        connect: Connect,
+        may_sync: Callable[[ThreadId], bool],
+        doorkeeper: Doorkeeper | None = None,
     ) -> None:
         self.url = url
         self.state = "connecting"
@@ -55,6 +61,9 @@ class RelayLink:
         self._threads = threads
         self._connect = connect
         self._may_sync = may_sync
+        self._doorkeeper = doorkeeper
+        self._doors: Doors | None = None  # of the connection there is
+        self._outside: dict[bytes, Room] = {}  # rooms of others that we have asked to be let into
         self._memory = RelayMemory(threads.store, url)
         self._known: dict[bytes, RoomProgress] = {}  # by room, also of those that aren't subscribed
         self._rooms: dict[bytes, Subscription] = {}
@@ -110,7 +119,23 @@ class RelayLink:
         """Connected, every room subscribed, and all of it here."""
         if self.state != "connected" or self._asking or not all(each.is_current for each in self._rooms.values()):
             return False
-        return all(room.key.public in self._rooms for room in self._wanted() if room.thread not in self._barred)
+        present = self._rooms.keys() | self._outside.keys()
+        return all(room.public in present for room in self._wanted() if room.thread not in self._barred)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is one of the identity's relays: others only carry threads that we were invited to."""
+        return self.url in self._account.affairs.relays
+
+    def keeps(self, thread: ThreadId | None) -> bool:
+        """Whether a thread (or any) is kept at this relay."""
+        return bool(self._wanted()) if thread is None else self._wants(thread)
+
+    def visit(self, thread: ThreadId) -> None:
+        """Somebody came to, or left, a thread of ours: its door is to be looked at."""
+        room = self._account.affairs.rooms.get(thread)
+        if room is not None and self._doors is not None and room.public in self._rooms:
+            self._doors.visit(room)
 
     def ask_again(self) -> None:
         """Find out anew how far the relay is, before `is_current` says anything."""
@@ -180,13 +205,18 @@ class RelayLink:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._receive(connection))
                 group.create_task(self._send(connection))
+                if self._doorkeeper is not None:
+                    self._doors = Doors(connection, self._doorkeeper)
+                    group.create_task(self._doors.run())
         except BaseExceptionGroup as many:
             raise _first(many) from None
         finally:
             self._touched |= self._retry
             self._retry.clear()
             self._retry_at = None
+            self._doors = None
             self._rooms.clear()
+            self._outside.clear()
             self._of_thread.clear()
             self._barred.clear()
             self._set("connecting")
@@ -196,7 +226,7 @@ class RelayLink:
 
     def _wants(self, thread: ThreadId) -> bool:
         room = self._account.affairs.rooms.get(thread)
-        if room is None or room.state == "deleted":
+        if room is None or room.state == "deleted" or not is_kept_at(room, self.url, self._account.affairs):
             return False
         return thread == self._account.thread or self._may_sync(thread)
 
@@ -209,11 +239,14 @@ class RelayLink:
     async def _subscribe_all(self, connection: RelayConnection) -> None:
         if self._account.login.public != self._login:
             raise _Again("the login was replaced")
-        wanted = {room.key.public: room for room in self._wanted()}
+        wanted = {room.public: room for room in self._wanted()}
         for public in [public for public in self._rooms if public not in wanted]:
             self._leave(public)
             await connection.detach(public)
-        missing = [r for public, r in wanted.items() if public not in self._rooms and r.thread not in self._barred]
+        # Somebody who asks anew, by another link perhaps, is to be heard of at the door again.
+        self._outside = {public: room for public, room in self._outside.items() if wanted.get(room.public) == room}
+        present = self._rooms.keys() | self._outside.keys()
+        missing = [r for public, r in wanted.items() if public not in present and r.thread not in self._barred]
         for start in range(0, len(missing), OPENING):
             await asyncio.gather(*(self._try_room(connection, room) for room in missing[start : start + OPENING]))
 
@@ -227,13 +260,11 @@ class RelayLink:
             self._refused(room.thread, error)
 
     async def _subscribe(self, connection: RelayConnection, room: Room) -> None:
-        public = room.key.public
+        public = room.public
         progress = self._known.get(public) or RoomProgress(self._memory.origin, public, 0, b"", 0)
-        if not progress.cursor:
-            await connection.open_room(room.key)
-        if room.generation:
-            await connection.raise_generation(room.key, room.generation)
-        certificate = wire.certify(room.key, self._login, True, OWN_GENERATION)
+        certificate = await self._certificate(connection, room, is_new=not progress.cursor)
+        if certificate is None:
+            return
         subscription = Subscription(room.thread, public, progress, heard=progress.cursor)
         self._rooms[public] = self._of_thread[room.thread] = subscription
         try:
@@ -247,6 +278,25 @@ class RelayLink:
             await self._start_over()
         subscription.last = max(subscription.last, attached.last)
         self.changed(room.thread)
+        if room.key is not None and self._doors is not None:
+            self._doors.visit(room)
+
+    async def _certificate(self, connection: RelayConnection, room: Room, is_new: bool) -> wire.Certificate | None:
+        """What shows that we may be in a room; None if its owner has yet to let us in."""
+        if room.key is not None:
+            if is_new:
+                await connection.open_room(room.key)
+            if room.generation:
+                await connection.raise_generation(room.key, room.generation)
+            return wire.certify(room.key, self._login, True, wire.OWN_GENERATION)
+        claimed = await connection.claim(room.public)
+        found = claimed.certificate
+        if found is not None and (found.room, found.login) == (room.public, self._login):
+            return found
+        self._outside[room.public] = room
+        if self._doors is not None:
+            self._doors.visit(room, claimed.letter)
+        return None
 
     async def _start_over(self) -> None:
         log.warning("relay %s lacks what it had: it is told everything again", self.url)
@@ -261,7 +311,11 @@ class RelayLink:
     def _refused(self, thread: ThreadId, error: OpenSeshError) -> None:
         """One room can't go on, for now or for good; the others do."""
         self.error = error
-        if error.details.get("reason") in PASSING:
+        room = self._account.affairs.rooms.get(thread)
+        awaited = (
+            room is not None and room.key is None and error.details.get("reason") == "no-room"
+        )  # its owner's to open
+        if awaited or error.details.get("reason") in PASSING:
             pause_s = max(1.0, _pause_asked(error))
             at = asyncio.get_running_loop().time() + pause_s
             self._retry_at = max(at, self._retry_at or 0.0)
@@ -278,6 +332,8 @@ class RelayLink:
         async for event in connection.events():
             if isinstance(event, wire.Deliver):
                 await self._take(event)
+            elif isinstance(event, wire.Called | wire.Rung):
+                self._called(event)
             elif isinstance(event, Detached):
                 left = self._rooms.get(event.room)
                 self._leave(event.room)
@@ -286,6 +342,14 @@ class RelayLink:
                 detached.add(event.room)
                 self.poke()
         raise connection.error or errors.RELAY_UNREACHABLE(url=self.url)
+
+    def _called(self, event: wire.Called | wire.Rung) -> None:
+        """There is an answer for us at a door, or somebody at one of ours."""
+        if isinstance(event, wire.Called):
+            if self._outside.pop(event.room, None) is not None:
+                self.poke()
+        elif (subscription := self._rooms.get(event.room)) is not None:
+            self.visit(subscription.thread)
 
     async def _take(self, deliver: wire.Deliver) -> None:
         subscription = self._rooms.get(deliver.room)
@@ -315,6 +379,7 @@ class RelayLink:
         self._rooms_due = False
         if self._asking:
             self._rooms.clear()  # subscribing anew is how a relay is asked for its newest cursor
+            self._outside.clear()
             self._of_thread.clear()
         before = set(self._of_thread)
         await self._subscribe_all(connection)
@@ -372,6 +437,13 @@ class RelayLink:
             await store.write(Batch(progress=[subscription.progress]))
             self.changed(subscription.thread)
         return True
+
+
+def is_kept_at(room: Room, url: str, affairs: Affairs) -> bool:
+    """Whether a room is kept at that relay: ours at all of our relays, somebody else's where the link says."""
+    if room.link is None:
+        return url in affairs.relays
+    return room.link.relay is not None and room.link.relay.rstrip("/") == url.rstrip("/")
 
 
 def _pause_asked(error: OpenSeshError) -> float:

@@ -15,11 +15,11 @@ from crdt.errors import CURSOR_UNKNOWN, THREAD_NOT_FOUND
 from node.api.operations import OPERATIONS
 from node.api.requests import Context
 from node.api.server import Handler
+from tests.client import sharing
+from tests.client.hostile import HOSTILE, THREAD_IDS
 from tests.node.api.parity import line_faults, shape_faults
 
 WHEN = "2026-03-01T12:00:00.000Z"
-THREAD_IDS = ("k3v9" + "a" * 48, "k3v9" + "b" * 48, "zz" + "c" * 50)
-HOSTILE = "Evil \x1b]0;owned\x07\x1b[2J\u202egnp.exe\u2028 \x9b31m \u200bx\U000e0041"
 
 
 class Call(msgspec.Struct):
@@ -111,6 +111,7 @@ def _moved(state: str) -> Callable[[Any], dict[str, Any]]:
 
 
 ANSWERS: dict[str, Any] = {
+    **sharing.RESULTS,
     "status": {
         **{"state": "ready", "version": version(), "pid": 4242, "started_at": WHEN, "home": None, "identity": "i" * 52},
         **{"device": {"id": "d" * 52, "name": "laptop"}, "threads": 2, "sync": "on 2 devices", "keys": "file"},

@@ -4,26 +4,13 @@ The parity test takes these as the proof that both reach all of the table; what 
 must be the same by both ways.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
-
-import msgspec
-
-from client.api.node import Node
-
-
-class Invocation(msgspec.Struct):
-    """One operation: the command's words and input, the API call, and what the node must receive."""
-
-    words: list[str]
-    call: Callable[[Node], Awaitable[Any] | AsyncIterator[Any]]
-    received: dict[str, Any]
-    stdin: bytes = b""
-
+from tests.client import sharing
+from tests.client.invocation import Invocation
 
 WORDS24 = " ".join(["zebra"] * 24)
 
 INVOCATIONS: dict[str, Invocation] = {
+    **sharing.INVOCATIONS,
     "status": Invocation(["node", "status"], lambda n: n.status(), {}),
     "node.stop": Invocation(["node", "stop"], lambda n: n.stop(), {}),
     "doctor": Invocation(["doctor"], lambda n: n.doctor(), {}),

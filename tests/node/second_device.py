@@ -83,7 +83,7 @@ async def enter(first: Machine, second: Machine) -> None:
     log.add_device(device, account.device.signing, second.account.device_name, "linux", 1)
     room = account.affairs.rooms[account.thread]
     bundle = Bundle(
-        account.identity, account.thread, room.key.seed, account.login.seed, room.generation,
+        account.identity, account.thread, room.own_key.seed, account.login.seed, room.generation,
         dict(account.affairs.relays), list(account.affairs.entries), account.device_name,
     )  # fmt: skip
     await account.admit_device(log.entries[-1:], device.agreement.public)

@@ -13,6 +13,7 @@ from node.api.operations.identity import IDENTITY
 from node.api.operations.imports import IMPORTS
 from node.api.operations.node import NODE
 from node.api.operations.runs import RUNS
+from node.api.operations.sharing import SHARING
 from node.api.operations.sync import SYNC
 from node.api.operations.threads import THREADS
 
@@ -22,7 +23,7 @@ __all__ = ["COMMON_ERRORS", "OPERATIONS", "Operation", "Parameter", "body_of", "
 COMMON_ERRORS = (e.REQUEST_INVALID, e.TOO_LARGE, e.INTERNAL, e.DISK_FULL, e.TIMEOUT)
 
 OPERATIONS: dict[str, Operation] = {
-    operation.name: operation for operation in (*NODE, *THREADS, *RUNS, *IMPORTS, *IDENTITY, *SYNC)
+    operation.name: operation for operation in (*NODE, *THREADS, *SHARING, *RUNS, *IMPORTS, *IDENTITY, *SYNC)
 }
 
 

@@ -36,6 +36,7 @@ MESSAGE: dict[str, object] = {
     "state": "final | streaming | interrupted",
     "model?": "text or null",
     "run?": "run id or null",
+    "by?": "in a copy: whose words they are, as whoever copied them saw it",
     "parts": [PART],
     "tool_calls": [TOOL_CALL],
 }

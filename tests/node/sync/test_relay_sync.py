@@ -197,7 +197,7 @@ async def test_a_restarted_device_reads_on_where_it_was(pair: tuple[Machine, Mac
             await settle(right)
             cursors = dict(line.attached)
             assert line.published == []
-    assert cursors[desktop.account.affairs.rooms[thread].key.public] == len(await laptop.hashes(thread))
+    assert cursors[desktop.account.affairs.rooms[thread].public] == len(await laptop.hashes(thread))
 
 
 @pytest.mark.parametrize("count", [700, pytest.param(5000, marks=pytest.mark.deep)])
@@ -226,7 +226,7 @@ async def test_a_thread_that_is_kept_here_has_no_room_at_the_relay_until_it_may(
     laptop, _ = pair
     place = Place(tmp_path)
     kept, shared = await laptop.new("Kept"), await laptop.new("Shared")
-    rooms = {thread: room.key.public for thread, room in laptop.account.affairs.rooms.items()}
+    rooms = {thread: room.public for thread, room in laptop.account.affairs.rooms.items()}
     async with place.up():
         async with syncing(laptop, (URL, place)) as (left, _):
             await left.allow(kept, None, False)
@@ -265,4 +265,4 @@ async def test_a_deleted_thread_is_left_alone_at_the_relay(pair: tuple[Machine, 
     await laptop.account.set_state(thread, "deleted")
     async with place.up(), syncing(laptop, (URL, place)) as (left, _):
         await settle(left)
-    assert laptop.account.affairs.rooms[thread].key.public not in place.rooms()
+    assert laptop.account.affairs.rooms[thread].public not in place.rooms()

@@ -1,0 +1,159 @@
+"""Come into somebody else's thread by a link: ask, wait, and believe only what the thread itself then shows."""
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from crdt import errors
+from crdt.errors import OpenSeshError
+from crdt.ids import ThreadId, to_text
+from crdt.invite_link import InviteLink, parse_invite
+from crdt.inviting import State, joined
+from crdt.pairing import presentable
+from crdt.permissions import Role
+from crdt.replica import Receipt
+from node.account import Account
+from node.affairs import Room
+from node.sharing.door import ASKED, refusal
+from node.threads import OpenThread, Threads
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a joiner is. `why` is in words what is waited for."""
+
+    thread: ThreadId
+    role: Role
+    state: str  # admitted | waiting
+    why: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """In the API's shape."""
+        shown = {"thread": to_text(self.thread), "permission": self.role.name.lower(), "state": self.state}
+        return {**shown, "waiting_for": self.why or None}
+
+
+class Joining:
+    """Every thread that this identity was invited to and isn't in yet."""
+
+    def __init__(self, account: Account, threads: Threads) -> None:
+        self._account = account
+        self._threads = threads
+        self._answers: dict[ThreadId, str] = {}
+        self._moved = asyncio.Condition()
+        self._tasks: set[asyncio.Task[None]] = set()
+        threads.on_change.append(self._on_change)
+        account.listeners.append(self._wake)
+
+    # ---- the command
+
+    async def join(self, text: str, name: str | None, timeout_s: float) -> Standing:
+        """Come in by a link; where one stands when that is decided, or after so many seconds.
+
+        Raises INVITE_LINK_WRONG, INVITE_EXPIRED, INVITE_USED_UP, INVITE_WITHDRAWN, INVITE_DECLINED, or AUTH_FAILED
+        if what the relay has is another thread than the link was made for.
+        """
+        link = parse_invite(text)
+        await self._account.ensure()
+        self._account.check_standing()
+        room = self._account.room_of(link.thread)
+        if link.owner == self._account.identity or (room is not None and room.key is not None):
+            raise errors.INVITE_LINK_WRONG("That thread is your own.", next="Give the link to somebody else.")
+        if link.relay is None:
+            raise errors.RELAY_UNREACHABLE("That link names no relay to join over.")
+        if room is not None and room.state != "joining" and await self._role(link.thread) > Role.NONE:
+            return Standing(link.thread, await self._role(link.thread), State.ADMITTED)
+        await self._ask(link, name)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                return await self._decided(link)
+        why = "the owner to agree" if self._answers.get(link.thread) == ASKED else "the owner's device to answer"
+        return Standing(link.thread, link.role, State.WAITING, why)
+
+    async def _ask(self, link: InviteLink, name: str | None) -> None:
+        shown = presentable(name) if name else ""
+        self._answers.pop(link.thread, None)
+        if shown:
+            await self._account.put("people", {f"{to_text(self._account.identity)}/name": shown})
+        thread = to_text(link.thread)
+        entry: dict[str, object] = {f"{thread}/link": str(link), f"{thread}/admitted": None, f"{thread}/state": None}
+        await self._account.put("index", entry)
+
+    async def _decided(self, link: InviteLink) -> Standing:
+        while True:
+            async with self._moved:
+                room = self._account.room_of(link.thread)
+                state = self._answers.get(link.thread)
+                if state is not None and state != ASKED:
+                    raise refusal(state) or errors.AUTH_FAILED("What came is not the thread that the link names.")
+                if room is not None and room.state != "joining":
+                    return Standing(link.thread, await self._role(link.thread), State.ADMITTED)
+                await self._moved.wait()
+
+    async def _role(self, thread: ThreadId) -> Role:
+        try:
+            return (await self._threads.open(thread)).replica.role()
+        except OpenSeshError:
+            return Role.NONE
+
+    # ---- what comes of it
+
+    def answered(self, thread: ThreadId, state: str) -> None:
+        """An owner's device left word for us."""
+        self._answers[thread] = state
+        self._later(self._take(thread, state))
+
+    async def _take(self, thread: ThreadId, state: str) -> None:
+        error = refusal(state)
+        room = self._account.room_of(thread)
+        if error is not None and room is not None and room.state == "joining":
+            await self._give_up(thread, error)
+        await self._tell()
+
+    async def _give_up(self, thread: ThreadId, error: OpenSeshError) -> None:
+        """The link leads nowhere: forget it. What else there may be of the thread stays."""
+        await self._account.put("index", {f"{to_text(thread)}/link": None})
+        await self._threads.announce("share.refused", thread, {"error": error.to_json()})
+
+    def _on_change(self, opened: OpenThread, receipts: list[Receipt]) -> None:
+        room = self._account.room_of(opened.id) if self._account.exists else None
+        if room is not None and room.state == "joining" and receipts:
+            self._look(opened, room)
+
+    def _look(self, opened: OpenThread, room: Room) -> None:
+        """Whether the thread shows that we are in."""
+        assert room.link is not None
+        try:
+            state = joined(opened.replica, room.link, self._account.identity, self._threads.now_ms())
+        except OpenSeshError as error:
+            self._answers[opened.id] = "another"
+            self._later(self._give_up(opened.id, error))
+            return
+        if state is State.ADMITTED:
+            self._later(self._admitted(opened.id))
+        elif refusal(state) is not None and state is not State.EXPIRED:  # that is the admitter's to judge
+            self.answered(opened.id, state)
+
+    async def _admitted(self, thread: ThreadId) -> None:
+        room = self._account.room_of(thread)
+        if room is not None and room.state == "joining":
+            await self._account.put("index", {f"{to_text(thread)}/admitted": "1"})
+            role = await self._role(thread)
+            await self._threads.announce("share.admitted", thread, {"permission": role.name.lower()})
+        await self._tell()
+
+    def _wake(self) -> None:
+        self._later(self._tell())
+
+    async def _tell(self) -> None:
+        async with self._moved:
+            self._moved.notify_all()
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

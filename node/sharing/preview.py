@@ -1,0 +1,70 @@
+"""What somebody would be able to read, before the first byte is shared: figures, first words, and likely secrets."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from crdt import errors
+from crdt.content import Message
+from crdt.thread import Thread
+from node.secrets.thread import Place, scan_thread
+
+OPENING = 80  # characters of the first and last message that are shown
+MAX_LISTED = 50  # places that an error lists; the count is whole
+
+
+def preview(view: Thread, begin: str | None) -> dict[str, Any]:
+    """In the API's shape; only from the message `begin` on, if there is one. Raises REQUEST_INVALID if not."""
+    messages = since(view, begin) if begin is not None else view.messages()
+    places = scan_thread(messages)
+    parts = Counter(part.type for message in messages for part in message.parts)
+    meta = view.meta()
+    return {
+        "title": meta.get("title") or "",
+        "project": meta.get("project"),
+        "messages": len(messages),
+        "tool_results": parts["tool_call"],
+        "characters": sum(len(p.text) + len(p.input) + len(p.result) for m in messages for p in m.parts),
+        "people": len({message.device for message in messages}),
+        "first": _opening(messages[0]) if messages else "",
+        "last": _opening(messages[-1]) if messages else "",
+        "secrets": len(places),
+        "findings": [found(place) for place in places[:MAX_LISTED]],
+    }
+
+
+def since(view: Thread, message: str) -> list[Message]:
+    """The messages from one on. Raises REQUEST_INVALID if there is no such message."""
+    messages = view.messages()
+    at = next((number for number, each in enumerate(messages) if each.id == message), None)
+    if at is None:
+        raise errors.REQUEST_INVALID("No message has that id.", next="See the ids with: opensesh show THREAD --json")
+    return messages[at:]
+
+
+def check(messages: Sequence[Message]) -> None:
+    """Raises SECRETS_FOUND with the places."""
+    places = scan_thread(messages)
+    if places:
+        listed = [found(place) for place in places[:MAX_LISTED]]
+        number = f"{len(places)} places hold" if len(places) > 1 else "One place holds"
+        raise errors.SECRETS_FOUND(f"{number} what looks like a secret.", secrets=len(places), findings=listed)
+
+
+def found(place: Place) -> dict[str, Any]:
+    """One place, without the secret."""
+    finding = place.finding
+    return {
+        "kind": finding.kind,
+        "message": place.message,
+        "part": place.part,
+        "field": place.field,
+        "line": finding.line,
+        "excerpt": finding.excerpt,
+        "why": finding.sentence,
+    }
+
+
+def _opening(message: Message) -> str:
+    words = " ".join(message.text.split())
+    return words[: OPENING - 1] + "…" if len(words) > OPENING else words

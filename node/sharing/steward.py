@@ -1,0 +1,98 @@
+"""What the owner's devices do by themselves for shared threads: fresh keys when one is due, and the room's door.
+
+Who leaves, or turns out to be one too many, does so without the owner's hand. Until some owner's device has
+made a fresh key nobody writes, so it is made at once.
+"""
+
+import asyncio
+import contextlib
+import logging
+
+from crdt.errors import OpenSeshError
+from crdt.ids import ThreadId, to_text
+from crdt.permissions import GOVERNANCE, Role
+from crdt.replica import Receipt
+from node.account import Account
+from node.sharing.door import YIELD_S
+from node.synchronizer import Synchronizer
+from node.threads import OpenThread, Threads
+
+log = logging.getLogger(__name__)
+
+
+class Steward:
+    """Looks after a thread whenever its membership changed. `start` it, `close` it."""
+
+    def __init__(self, account: Account, threads: Threads, synchronizer: Synchronizer) -> None:
+        self._account = account
+        self._threads = threads
+        self._synchronizer = synchronizer
+        self._due: dict[ThreadId, None] = {}
+        self._changed = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin, with every thread that others are in."""
+        self._threads.on_change.append(self._on_change)
+        for thread in self._account.affairs.logins_of:
+            self._due[thread] = None
+        self._changed.set()
+        self._running = asyncio.create_task(self._run(), name="steward")
+
+    async def close(self) -> None:
+        """Stop."""
+        if self._running is not None:
+            self._running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._running
+
+    def _on_change(self, opened: OpenThread, receipts: list[Receipt]) -> None:
+        if any(lane.kind in GOVERNANCE for receipt in receipts for lane in receipt.lanes):
+            self._due[opened.id] = None
+            self._changed.set()
+
+    async def _run(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            while self._due:
+                thread = next(iter(self._due))
+                del self._due[thread]
+                try:
+                    await self._tend(thread)
+                except OpenSeshError as error:
+                    log.warning("tending %s: %s", to_text(thread)[:8], error.kind.name)
+                except Exception:
+                    log.exception("tending a thread: a fault of ours")
+
+    async def _tend(self, thread: ThreadId) -> None:
+        if not self._account.exists or thread == self._account.thread or self._account.is_revoked:
+            return
+        replica = (await self._threads.open(thread)).replica
+        if replica.role() is not Role.OWNER:
+            return
+        if not any(replica.membership.writing_epochs()):
+            await self._replace_key(thread)
+        await self._let_go(thread)
+        for link in self._synchronizer.links():
+            link.visit(thread)
+
+    async def _replace_key(self, thread: ThreadId) -> None:
+        """Make a fresh key, unless a senior device of ours does meanwhile."""
+        live = sorted(self._account.affairs.log.live(), key=lambda device: device.rank)
+        rank = next(number for number, device in enumerate(live) if device.id == self._account.device.id)
+        await asyncio.sleep(YIELD_S * min(rank, 5))
+        async with self._threads.change(thread) as draft:
+            if not any(draft.thread.replica.membership.writing_epochs()):
+                draft.rotate()
+
+    async def _let_go(self, thread: ThreadId) -> None:
+        """End the certificates of who is in no more: the room's generation rises, and the others get new ones."""
+        membership = (await self._threads.open(thread)).replica.membership
+        known = self._account.affairs.logins_of.get(thread, {})
+        gone = [identity for identity in known if membership.role(identity) is Role.NONE]
+        room = self._account.room_of(thread)
+        if gone and room is not None and room.key is not None:
+            text = to_text(thread)
+            await self._account.put("index", {f"{text}/generation": room.generation + 1})
+            await self._account.put("logins", {f"{text}/{to_text(identity)}": None for identity in gone})
