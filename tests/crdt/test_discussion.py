@@ -294,7 +294,7 @@ def test_the_changes_told_lead_from_one_view_to_the_next() -> None:
 
 def test_a_viewer_writes_no_comment() -> None:
     ana, ben, carl = together(Role.VIEWER)
-    with pytest.raises(errors.OpenSeshError, match=r"may not write"):
+    with pytest.raises(errors.OpenSeshError, match=r"takes the role commenter"):
         say(ben, "c")
     invite(ana, CARL, role=Role.COMMENTER)
     pass_round(ana, ben, carl)
