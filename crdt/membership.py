@@ -133,10 +133,12 @@ class Membership:
         return found
 
     def admitted_login(self, identity: IdentityId) -> bytes | None:
-        """What an identity that came by a link proved to the relay when it came, the latest first."""
-        came = [a for key in self.invites.offered for a in self.invites.admissions(key) if a.identity == identity]
-        latest = max(came, key=lambda each: (each.node.depth, each.node.id), default=None)
-        return latest.action.login if latest is not None else None
+        """What an identity proved to the relay when it came by a link or handed the thread over, the latest it said."""
+        everybody = [admitted for key in self.invites.offered for admitted in self.invites.admissions(key)]
+        said = [(each.node, each.action.login) for each in everybody if each.identity == identity]
+        said += [(node, offer.login) for node, offer in self.offers if self.identity_of.get(node.device) == identity]
+        latest = max(said, key=lambda each: (each[0].depth, each[0].id), default=None)
+        return latest[1] if latest is not None else None
 
     def give(self, grant: Given) -> None:
         """Count a grant."""

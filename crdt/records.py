@@ -94,13 +94,14 @@ class Offer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, ta
     """The owner hands the thread over. Signed by the owner's *root*, label "transfer", over `offer_bytes`.
 
     `room` is the room key's seed, wrapped to the heir's identity key, or empty if it is handed over otherwise;
-    `generation` that of the members' certificates.
+    `generation` that of the members' certificates; `login` what the owner until now proves to the relay.
     """
 
     to: Bytes32
     signature: Bytes64
     room: Annotated[bytes, Meta(max_length=keys.WRAP_BYTES)]
     generation: Count
+    login: Annotated[bytes, Meta(max_length=32)]
 
 
 class Accept(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="accept"):

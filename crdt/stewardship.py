@@ -124,9 +124,16 @@ def restriction(replica: Replica, identity: IdentityId, role: Role) -> list[Acti
     return [Restrict(identity, role, replica.cuts(devices, lost))]
 
 
-def offer(replica: Replica, root: keys.SigningKey, to: IdentityId, room: bytes = b"", generation: int = 0) -> Action:
+def offer(
+    replica: Replica,
+    root: keys.SigningKey,
+    to: IdentityId,
+    room: bytes = b"",
+    generation: int = 0,
+    login: bytes = b"",
+) -> Action:
     """Hand the thread over; only the owner's root can. `room` is the room's key, wrapped to the heir."""
-    return Offer(to, root.sign("transfer", offer_bytes(replica.thread, to)), room, generation)
+    return Offer(to, root.sign("transfer", offer_bytes(replica.thread, to)), room, generation, login)
 
 
 def acceptance(replica: Replica, offer_id: bytes, before: IdentityId) -> list[Action]:

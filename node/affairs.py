@@ -43,9 +43,11 @@ class Room:
         return self.key
 
 
-def own_room(thread: ThreadId, key: keys.SigningKey, generation: int, state: str = "active") -> Room:
-    """A room of a thread that the identity owns."""
-    return Room(thread, RoomId(key.public), state, key, generation)
+def own_room(
+    thread: ThreadId, key: keys.SigningKey, generation: int, state: str = "active", link: InviteLink | None = None
+) -> Room:
+    """A room of a thread that the identity owns; one that was handed over to it came by a link."""
+    return Room(thread, RoomId(key.public), state, key, generation, link)
 
 
 @dataclass(slots=True)
@@ -100,7 +102,8 @@ def _read_index(index: dict[str, object], affairs: Affairs, before: dict[ThreadI
             generation = _count(index.get(f"{text}/generation"))
             former = before.get(thread)
             key = former.key if former and former.key and former.key.seed == seed else keys.SigningKey.from_seed(seed)
-            affairs.rooms[thread] = own_room(thread, key, generation, known)
+            link = _link(index.get(f"{text}/link"))
+            affairs.rooms[thread] = own_room(thread, key, generation, known, link)
         elif what == "link" and f"{text}/room" not in index and (link := _link(value)) and link.thread == thread:
             joining = known == "active" and not index.get(f"{text}/admitted")
             affairs.rooms[thread] = Room(thread, link.room, "joining" if joining else known, link=link)

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -21,3 +22,11 @@ async def until(condition: Callable[[], Any], what: str = "the condition") -> No
                 await asyncio.sleep(0.005)
     except TimeoutError as error:
         raise AssertionError(f"{what} did not come true within {PATIENCE_S:.0f} s") from error
+
+
+def eventually(condition: Callable[[], Any], what: str = "the condition") -> Any:
+    """The same for tests that drive other processes: each look is a command of its own, which takes its time."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"{what} did not come true within {PATIENCE_S:.0f} s"
+    return found

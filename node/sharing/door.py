@@ -51,6 +51,8 @@ class Door:
 
     async def tend(self, connection: RelayConnection, room: Room) -> None:
         """Read the mailbox, answer each, and let the members' logins in."""
+        if (await self._threads.open(room.thread)).replica.role() is not Role.OWNER:
+            return  # handed over: the mail is the heir's to read
         upto = 0
         while (mail := await connection.take_mail(room.public, upto)).items:
             for sealed in mail.items:

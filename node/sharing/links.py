@@ -32,12 +32,12 @@ class Links:
         self, thread: ThreadId, role: Role, *, expires_s: float | None, uses: int, approve: bool, allow_secrets: bool
     ) -> dict[str, Any]:
         """Make a link to a thread. Raises PERMISSION_DENIED, SECRETS_FOUND, or NOTHING_TO_SYNC_WITH without a relay."""
-        relay = self._relay(thread)
         async with self._threads.change(thread) as draft:
             replica = draft.thread.replica
             assert replica.author is not None
             if replica.role() is not Role.OWNER:
                 raise denied(Role.OWNER, replica.role())
+            relay = self._relay(thread)
             if not allow_secrets:
                 preview.check(draft.thread.view.messages())
             expires_ms = self._threads.now_ms() + int(expires_s * 1000) if expires_s else 0
@@ -59,14 +59,16 @@ class Links:
         }
 
     def _relay(self, thread: ThreadId) -> str:
-        relays = self._account.affairs.relays
+        room = self._account.room_of(thread)
+        came_by = room.link.relay if room is not None and room.link is not None else None
+        relays = [came_by] if came_by else list(self._account.affairs.relays)
         if not relays:
             following = "Connect a relay that both of you reach: opensesh sync connect ws://HOST:8765"
             raise errors.NOTHING_TO_SYNC_WITH("Sharing with other people takes a relay.", next=following)
         if not self._synchronizer.may_sync(thread):
             following = "Let it sync first: opensesh sync enable THREAD"
             raise errors.NOTHING_TO_SYNC_WITH("This thread is kept on this device.", next=following)
-        return next(iter(relays))
+        return relays[0]
 
     # ---- what there is
 

@@ -89,7 +89,7 @@ class Rights:
             if log.identity_key is None:
                 raise errors.MEMBER_NOT_FOUND("They have shown no key yet.")
             wrapped = keys.wrap(log.identity_key[1], room.own_key.seed)
-            made = offer(replica, root.signing, identity, wrapped, room.generation)
+            made = offer(replica, root.signing, identity, wrapped, room.generation, self._account.login.public)
             draft.record(LaneKind.CONTROL, [made])
         return {"thread": to_text(thread), "identity": to_text(identity), "state": "offered"}
 

@@ -7,11 +7,13 @@ made a fresh key nobody writes, so it is made at once.
 import asyncio
 import contextlib
 import logging
+import os
 
 from crdt.errors import OpenSeshError
 from crdt.ids import ThreadId, to_text
+from crdt.invite_link import SECRET_BYTES, InviteLink
 from crdt.permissions import GOVERNANCE, Role
-from crdt.replica import Receipt
+from crdt.replica import Receipt, Replica
 from node.account import Account
 from node.sharing.door import YIELD_S
 from node.synchronizer import Synchronizer
@@ -70,12 +72,25 @@ class Steward:
             return
         replica = (await self._threads.open(thread)).replica
         if replica.role() is not Role.OWNER:
+            await self._hand_away(thread, replica)
             return
         if not any(replica.membership.writing_epochs()):
             await self._replace_key(thread)
         await self._let_go(thread)
         for link in self._synchronizer.links():
             link.visit(thread)
+
+    async def _hand_away(self, thread: ThreadId, replica: Replica) -> None:
+        """A thread that was ours is somebody else's: from now on its room is too, and the new owner lets us in."""
+        room, owner = self._account.room_of(thread), replica.membership.owner
+        if room is None or room.key is None or owner is None or owner == self._account.identity:
+            return
+        relay = room.link.relay if room.link else next(iter(self._account.affairs.relays), None)
+        tip = replica.graph.nodes[0].id
+        # No invite: it says where the room is, and that we are in.
+        place = InviteLink(relay, room.public, Role.EDITOR, os.urandom(SECRET_BYTES), thread, owner, tip)
+        text = to_text(thread)
+        await self._account.put("index", {f"{text}/room": None, f"{text}/link": str(place), f"{text}/admitted": "1"})
 
     async def _replace_key(self, thread: ThreadId) -> None:
         """Make a fresh key, unless a senior device of ours does meanwhile."""

@@ -9,12 +9,12 @@ frame at it, and a relay that forgot, or was put back, is simply told everything
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from crdt import errors, wire
 from crdt.errors import OpenSeshError
-from crdt.ids import ThreadId
+from crdt.ids import RoomId, ThreadId
 from node.account import Account
 from node.affairs import Affairs, Room
 from node.store import Batch, RoomProgress
@@ -240,7 +240,7 @@ class RelayLink:
         if self._account.login.public != self._login:
             raise _Again("the login was replaced")
         wanted = {room.public: room for room in self._wanted()}
-        for public in [public for public in self._rooms if public not in wanted]:
+        for public in [public for public in self._rooms if not self._is_right(public, wanted)]:
             self._leave(public)
             await connection.detach(public)
         # Somebody who asks anew, by another link perhaps, is to be heard of at the door again.
@@ -249,6 +249,11 @@ class RelayLink:
         missing = [r for public, r in wanted.items() if public not in present and r.thread not in self._barred]
         for start in range(0, len(missing), OPENING):
             await asyncio.gather(*(self._try_room(connection, room) for room in missing[start : start + OPENING]))
+
+    def _is_right(self, public: bytes, wanted: Mapping[RoomId, Room]) -> bool:
+        """Whether a subscription is still what it should be: a room that was handed over to us is entered anew."""
+        room = wanted.get(RoomId(public))
+        return room is not None and self._rooms[public].is_own == (room.key is not None)
 
     async def _try_room(self, connection: RelayConnection, room: Room) -> None:
         try:
@@ -265,7 +270,7 @@ class RelayLink:
         certificate = await self._certificate(connection, room, is_new=not progress.cursor)
         if certificate is None:
             return
-        subscription = Subscription(room.thread, public, progress, heard=progress.cursor)
+        subscription = Subscription(room.thread, public, progress, room.key is not None, heard=progress.cursor)
         self._rooms[public] = self._of_thread[room.thread] = subscription
         try:
             attached = await connection.attach(certificate, progress.cursor, progress.check)
@@ -440,10 +445,10 @@ class RelayLink:
 
 
 def is_kept_at(room: Room, url: str, affairs: Affairs) -> bool:
-    """Whether a room is kept at that relay: ours at all of our relays, somebody else's where the link says."""
-    if room.link is None:
-        return url in affairs.relays
-    return room.link.relay is not None and room.link.relay.rstrip("/") == url.rstrip("/")
+    """Whether a room is kept at that relay: ours at all of our relays, one that we came to where the link says."""
+    place = room.link.relay if room.link is not None else None
+    at_place = place is not None and place.rstrip("/") == url.rstrip("/")
+    return at_place or (room.key is not None and url in affairs.relays)
 
 
 def _pause_asked(error: OpenSeshError) -> float:

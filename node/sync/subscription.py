@@ -20,6 +20,7 @@ class Subscription:
     thread: ThreadId
     room: bytes
     progress: RoomProgress
+    is_own: bool = True  # attached with the room's own key, not by a member's certificate
     heard: int = 0
     last: int = 0
     _published: tuple[int, bytes] = (0, b"")  # the cursor and hash of the last frame that we surely put there

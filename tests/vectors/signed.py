@@ -176,7 +176,7 @@ def actions() -> list[Action]:
         RevokeDevice(PHONE.id, (cut,)),
         NewEpoch(fixed("epoch id"), 3, (fixed("earlier epoch id"),)),
         Relays(("wss://relay.example", "ws://10.0.0.1:8765")),
-        Offer(fixed("heir"), ROOT.signing.sign("transfer", offered), b"", 0),
+        Offer(fixed("heir"), ROOT.signing.sign("transfer", offered), b"", 0, b""),
         Accept(fixed("offer"), (cut,)),
     ]
 
