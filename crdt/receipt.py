@@ -22,7 +22,7 @@ class Receipt:
 
     status: Status
     envelope: Envelope | None = None
-    lanes: set[Lane] = field(default_factory=set)  # whose documents changed
+    lanes: set[Lane] = field(default_factory=set)  # whose documents changed, or that have a record more
     governed: bool = False  # the membership may have changed
     learned: bool = False  # a content key was learned
     refused: list[tuple[EnvelopeId, str]] = field(default_factory=list)

@@ -182,6 +182,7 @@ class Replica:
         except PeerFault as fault:
             receipt.refused.append((envelope.id, str(fault)))
             return False
+        receipt.lanes.add(lane_of(envelope.header.kind, envelope.header.device, b""))
         if self._writing is not None:
             self._writing.joined(envelope)
         return True

@@ -2,8 +2,10 @@
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 
 from client.bench import measures
 from client.bench.measures import Row
@@ -48,22 +50,25 @@ def run(out: Out, *, quick: bool) -> int:
     finally:
         out.progress("")
         shutil.rmtree(folder, ignore_errors=True)
-    _tell(rows, out)
+    tell(rows, out, OTHERS)
+    if not out.as_json:
+        out.line("The relay alone, with its durable appends: python -m bench.relay_fanout, in a checkout.")
     return 0
 
 
-def _tell(rows: list[Row], out: Out) -> None:
+def tell(rows: list[Row], out: Out, others: Mapping[str, str] = MappingProxyType({})) -> None:
+    """The rows, what others take for the like, and the machine."""
     if out.as_json:
-        shown = [{**each, "others": OTHERS.get(each["what"], "")} for each in rows]
+        shown = [{**each, "others": others.get(each["what"], "")} for each in rows]
         out.data({"machine": measures.machine(), "rows": shown})
         return
     for line in table([_cells(each) for each in rows], out.columns, flexible=0):
         out.line(line)
-    out.line("\nThe same unit, elsewhere (measured on two cores; plain documents, neither encrypted nor signed):")
-    for line in table([[what, theirs] for what, theirs in OTHERS.items()], out.columns, flexible=1):
-        out.line(line)
+    if others:
+        out.line("\nThe same unit, elsewhere (measured on two cores; plain documents, neither encrypted nor signed):")
+        for line in table([[what, theirs] for what, theirs in others.items()], out.columns, flexible=1):
+            out.line(line)
     out.line("\n" + ", ".join(f"{name} {value}" for name, value in measures.machine().items()))
-    out.line("The relay alone, with its durable appends: python -m bench.relay_fanout, in a checkout.")
 
 
 def _cells(each: Row) -> list[str]:

@@ -6,6 +6,7 @@ from client.cli.session import Session
 
 def measure(session: Session, arguments: Arguments) -> int:
     """Measure in temporary homes; nothing of the person's is touched."""
-    from client.bench import run
+    from client.bench import run, sharing
 
-    return run.run(session.out, quick=bool(arguments.values.get("quick")))
+    measure_it = sharing.run if arguments.what == "sharing" else run.run
+    return measure_it(session.out, quick=bool(arguments.quick))

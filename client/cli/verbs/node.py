@@ -160,11 +160,12 @@ NODE = (
     Verb(
         "bench",
         "Measure what it costs on this machine, in temporary homes.",
+        Argument("what", "sharing", "what working together costs, instead", choices=("sharing",)),
         Argument("quick", "", "a tenth of the work: does it run at all?", "--quick", kind="flag"),
         group="node",
         run="bench:measure",
         json='{"machine": {…}, "rows": [{"what", "value", "unit", "low", "high", "note", "others"}, …]}',
-        examples=("opensesh bench", "opensesh bench --quick --json"),
+        examples=("opensesh bench", "opensesh bench sharing", "opensesh bench --quick --json"),
     ),
     Verb(
         "completion",
