@@ -128,7 +128,7 @@ class _Fold:
     def _is_offered(self, owner: Ownership, offer: Offer, node: Node) -> bool:
         if owner.since is not None and not node.knew(owner.since.index):
             return False
-        signed = offer_bytes(self._thread(), offer.to)
+        signed = offer_bytes(self._thread(), offer.to, owner.since.id if owner.since else b"")
         return keys.verify(owner.identity, "transfer", signed, offer.signature)
 
     def _thread(self) -> bytes:

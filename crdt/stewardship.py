@@ -126,7 +126,9 @@ def restriction(replica: Replica, identity: IdentityId, role: Role) -> list[Acti
 
 def offer(replica: Replica, root: keys.SigningKey, to: IdentityId) -> Action:
     """Hand the thread over; only the owner's root can."""
-    return Offer(to, root.sign("transfer", offer_bytes(replica.thread, to)))
+    owners = replica.membership.owners
+    since = owners[-1].since.id if owners and owners[-1].since else b""
+    return Offer(to, root.sign("transfer", offer_bytes(replica.thread, to, since)))
 
 
 def acceptance(replica: Replica, offer_id: bytes, before: IdentityId) -> list[Action]:
