@@ -53,7 +53,6 @@ class _Fold:
         self.by_device: dict[DeviceId, list[Node]] = defaultdict(list)
         for node in sorted(graph.nodes, key=lambda n: (n.depth, n.id)):
             self.by_device[node.device].append(node)
-        self.trusted = {device: self._before_equivocation(nodes) for device, nodes in self.by_device.items()}
         self.relays_at: tuple[int, bytes] = (-1, b"")
 
     def result(self) -> Membership:
@@ -142,7 +141,7 @@ class _Fold:
 
     # ---- records
 
-    def _before_equivocation(self, nodes: list[Node]) -> int:
+    def _before_equivocation(self, nodes: Iterable[Node]) -> int:
         """The records a device wrote before it first said two things at one position: all, if it never did."""
         at: dict[tuple[int, tuple[bytes, int]], list[Node]] = defaultdict(list)
         for node in nodes:
@@ -156,14 +155,25 @@ class _Fold:
 
     def _count(self, device: DeviceId, rank: tuple[int, int] | None) -> None:
         """Count a device's records: restrictions first, so that a device that ends itself ends its other work too."""
-        for restricting in (True, False):
-            for node in self.by_device.get(device, []):
-                identity = self.found.author_at(device, node.closure)
-                if identity is None or self._is_cut(node):
-                    continue
-                for action in node.record.actions:
-                    if isinstance(action, RESTRICTING) is restricting and self._has_authority(node, identity, action):
-                        self._apply(node, identity, action, rank or (len(self.found.owners), 0))
+        self._count_actions(device, rank, restricting=True)
+        # What is cut off is no equivocation either, or a thief could void with it all that stands of the device.
+        trusted = self._before_equivocation(node for node, _ in self._standing(device))
+        self._count_actions(device, rank, restricting=False, among=trusted)
+
+    def _count_actions(
+        self, device: DeviceId, rank: tuple[int, int] | None, *, restricting: bool, among: int = -1
+    ) -> None:
+        for node, identity in self._standing(device):
+            for action in node.record.actions if among & node.bit else ():
+                if isinstance(action, RESTRICTING) is restricting and self._has_authority(node, identity, action):
+                    self._apply(node, identity, action, rank or (len(self.found.owners), 0))
+
+    def _standing(self, device: DeviceId) -> Iterator[tuple[Node, IdentityId]]:
+        """The records of a device that nothing cuts off, as far as has been counted; each with its author."""
+        for node in self.by_device.get(device, []):
+            identity = self.found.author_at(device, node.closure)
+            if identity is not None and not self._is_cut(node):
+                yield node, identity
 
     def _is_cut(self, node: Node) -> bool:
         identity = self.found.identity_of[node.device]
@@ -176,8 +186,6 @@ class _Fold:
         return False
 
     def _has_authority(self, node: Node, identity: IdentityId, action: Action) -> bool:
-        if not isinstance(action, RESTRICTING) and not self.trusted[node.device] & node.bit:
-            return False
         if node.kind is LaneKind.CONTROL:
             return self.found.owner_at(node.closure) == identity
         if isinstance(action, Restrict):
