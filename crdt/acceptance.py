@@ -61,6 +61,10 @@ class Acceptance:
             return None
         return closure if all(kept.holds(link) for kept in self._binding_on(link)) else None
 
+    def leaves(self, link: Link) -> bool:
+        """Whether the restrictions that bind its session leave a link, whether or not its author may write it."""
+        return self.author_of(link) is None or all(kept.holds(link) for kept in self._binding_on(link))
+
     def is_ended(self, link: Link) -> bool:
         """Whether a restriction ends the session of an accepted link: nothing after it counts, whatever is granted."""
         return bool(self._binding_on(link))

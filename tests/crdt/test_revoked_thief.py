@@ -3,9 +3,11 @@
 It can still sign a second version of anything that it ever signed, with heads of that time.
 """
 
+import random
 from collections.abc import Sequence
 
 import msgspec
+import pytest
 
 from crdt import codec, stewardship
 from crdt.identity import REVOKE
@@ -68,4 +70,44 @@ def test_a_second_version_of_a_junior_devices_record_takes_no_grant_back_either(
     genesis = phone.replica.graph.nodes[0]
     laptop.read([record_at(phone, LaneKind.CONTROL, [Relays(())], first.position[0], (genesis.id,))])
     assert CARL.id in laptop.replica.membership.members() and laptop.shown() == {"by Carl"}
+    assert_order_plays_no_part(laptop)
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_a_second_version_of_a_message_signed_after_the_revocation_erases_nothing(position: int) -> None:
+    """Nobody has answered and so vouched for it: that the cut names it is enough."""
+    owner, (laptop, phone) = owner_with("phone")
+    for text in ("one", "two", "three"):
+        phone.say(text)
+    pass_round(laptop, phone)
+    end(laptop, owner, "phone")
+    link = next(each for each in phone.replica.chains if each.header.sequence == position)
+    header = msgspec.structs.replace(link.header, body_hash=b"")
+    laptop.read([frame_of(phone, header, b"\0\0"), frame_of(phone, header, b"\0\0")])
+    assert laptop.shown() == {"one", "two", "three"}
+    assert_order_plays_no_part(laptop)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_branches_before_and_after_a_revocation_come_out_alike_in_any_order(seed: int) -> None:
+    """Of a chain that forked before, the cut names what stood; a branch more from then on changes nothing."""
+    source = random.Random(seed)
+    owner, (laptop, phone) = owner_with("phone")
+    phone.say("common")
+    pass_round(laptop, phone)
+    laptop.say("opens")
+    link = next(each for each in phone.replica.chains if each.header.device == owner.devices["phone"].id)
+    versions = [frame_of(phone, msgspec.structs.replace(link.header, body_hash=b""), b"\0\0") for _ in range(4)]
+    early = source.sample(versions, source.randrange(3))
+    if source.random() < 0.5:
+        laptop.read(early)
+        laptop.say("answers") if not laptop.replica.stale else None
+    if laptop.replica.stale:
+        frames, laptop = laptop.frames, owner.desk(laptop.replica.thread, session=3)
+        with laptop.replica.loading():
+            laptop.read(frames)
+    end(laptop, owner, "phone")
+    before = laptop.shown()
+    laptop.read([frame for frame in versions if frame not in laptop.frames])
+    assert laptop.shown() == before
     assert_order_plays_no_part(laptop)
