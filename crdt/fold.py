@@ -9,6 +9,7 @@ still links the graph.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from crdt import keys
 from crdt.admissions import Admitted, Offered
@@ -17,7 +18,7 @@ from crdt.governance import Graph, Node
 from crdt.identity import ADD, SignedEntry, fold_log, open_entry
 from crdt.ids import DeviceId, EpochId, IdentityId
 from crdt.membership import Given, Limit, Membership, Opened, Ownership
-from crdt.permissions import LaneKind, Role
+from crdt.permissions import GOVERNANCE, LaneKind, Role
 from crdt.records import (
     Accept,
     Action,
@@ -54,6 +55,7 @@ class _Fold:
         for node in sorted(graph.nodes, key=lambda n: (n.depth, n.id)):
             self.by_device[node.device].append(node)
         self.relays_at: tuple[int, bytes] = (-1, b"")
+        self.spared: dict[tuple[DeviceId, LaneKind], int] = {}  # of a device that was ended: what every ending leaves
 
     def result(self) -> Membership:
         self._read_logs()
@@ -112,23 +114,29 @@ class _Fold:
 
     def _next_owner(self, owner: Ownership, used: set[bytes]) -> tuple[bytes, Ownership] | None:
         accepted = []
+        offered: dict[tuple[bytes, IdentityId], bool] = {}
         for node, action in self._actions(Accept):
             offer_node = self.graph.get(action.offer)
             if offer_node is None or action.offer in used or not node.knew(offer_node.index):
                 continue
             identity = self.found.author_at(node.device, node.closure)
-            for offer in offer_node.record.actions:
-                if isinstance(offer, Offer) and offer.to == identity and self._is_offered(owner, offer, offer_node):
-                    # A device that its identity has revoked may be a thief's: any standing one goes before it.
-                    place = (self.found.is_revoked(node.device), node.depth, node.id)
-                    accepted.append((place, action.offer, Ownership(identity, node)))
+            if identity is None:
+                continue
+            asked = (action.offer, identity)  # anybody may name one offer again and again
+            if asked not in offered:
+                offers = (each for each in offer_node.record.actions if isinstance(each, Offer) and each.to == identity)
+                offered[asked] = any(self._is_offered(owner, each, offer_node) for each in offers)
+            if offered[asked]:
+                # A device that its identity has revoked may be a thief's: any standing one goes before it.
+                place = (self.found.is_revoked(node.device), node.depth, node.id)
+                accepted.append((place, action.offer, Ownership(identity, node)))
         return min(accepted, key=lambda each: each[0])[1:] if accepted else None
 
     def _is_offered(self, owner: Ownership, offer: Offer, node: Node) -> bool:
         if owner.since is not None and not node.knew(owner.since.index):
             return False
         signed = offer_bytes(self._thread(), offer.to, owner.since.id if owner.since else b"")
-        return keys.verify(owner.identity, "transfer", signed, offer.signature)
+        return _signed_by_root(owner.identity, signed, offer.signature)
 
     def _thread(self) -> bytes:
         return thread_id(self.found.genesis) if self.found.genesis else b""
@@ -169,16 +177,21 @@ class _Fold:
                     self._apply(node, identity, action, rank or (len(self.found.owners), 0))
 
     def _standing(self, device: DeviceId) -> Iterator[tuple[Node, IdentityId]]:
-        """The records of a device that nothing cuts off, as far as has been counted; each with its author."""
+        """The records by which a device may say something and that nothing cuts off, as far as has been counted; each
+        with its author."""
         for node in self.by_device.get(device, []):
             identity = self.found.author_at(device, node.closure)
-            if identity is not None and not self._is_cut(node):
+            if identity is None or (node.kind is LaneKind.CONTROL and self.found.owner_at(node.closure) != identity):
+                continue
+            if not self._is_cut(node):
                 yield node, identity
 
     def _is_cut(self, node: Node) -> bool:
+        if not self.spared.get((node.device, node.kind), -1) & node.bit:
+            return True
         identity = self.found.identity_of[node.device]
         for limit in self.found.limits_on(identity, node.device, node.kind):
-            if limit.node is node or self.found.is_exempt(limit, identity, node.closure):
+            if limit.device is not None or limit.node is node or self.found.is_exempt(limit, identity, node.closure):
                 continue
             tips = [self.graph.get(tip) for tip in limit.tips(node.kind, b"", node.device)]
             if not any(tip is not None and tip.closure & node.bit for tip in tips):
@@ -187,7 +200,7 @@ class _Fold:
 
     def _has_authority(self, node: Node, identity: IdentityId, action: Action) -> bool:
         if node.kind is LaneKind.CONTROL:
-            return self.found.owner_at(node.closure) == identity
+            return True
         if isinstance(action, Restrict):
             return action.identity == identity
         return isinstance(action, ACTIONS_OF_MEMBERS)
@@ -223,7 +236,13 @@ class _Fold:
         identity = self.found.identity_of.get(device)
         own = node.kind is LaneKind.CONTROL or self.found.identity_of[node.device] == identity
         if identity is not None and own and self.found.is_revoked(device):
-            self.found.limit(Limit(node, identity, device, Role.NONE, cuts))
+            limit = Limit(node, identity, device, Role.NONE, cuts)
+            self.found.limit(limit)
+            for kind in GOVERNANCE:
+                left = node.bit
+                for tip in map(self.graph.get, limit.tips(kind, b"", device)):
+                    left |= tip.closure if tip is not None else 0
+                self.spared[device, kind] = self.spared.get((device, kind), -1) & left
 
     def _hand_over(self, before: Ownership, after: Ownership) -> None:
         """The acceptance that makes somebody owner ends the owner before where its cuts say."""
@@ -232,6 +251,11 @@ class _Fold:
             for action in after.since.record.actions:
                 if isinstance(action, Accept):
                     self.found.limit(Limit(after.since, before.identity, None, Role.NONE, action.cuts))
+
+
+@lru_cache(maxsize=8_192)  # signatures that anybody made up stay in the graph, and every fold comes by them
+def _signed_by_root(root: bytes, offered: bytes, signature: bytes) -> bool:
+    return keys.verify(root, "transfer", offered, signature)
 
 
 def _entries_of(node: Node) -> Iterable[SignedEntry]:

@@ -1,15 +1,14 @@
 """The device log: who may add and revoke whom, whatever the order in which the entries arrive."""
 
 import itertools
-import sys
 import tracemalloc
-from collections.abc import Callable
 
 import pytest
 
 from crdt import identity, keys
 from crdt.errors import PeerFault
 from crdt.identity import DeviceKeys, DeviceLog, Entry, Root, SignedEntry, fold_log
+from tests.crdt.steps import function_calls
 
 ROOT = Root.from_seed(b"r" * 32)
 LAPTOP, DESKTOP, PHONE, THIEF, TABLET = (DeviceKeys.from_seed(bytes([n]) * 32) for n in range(1, 6))
@@ -218,19 +217,3 @@ def test_many_revocations_of_one_device_cost_no_look_at_each_for_each_of_its_ent
 
     calls(160)  # signatures are looked at once
     assert calls(160) < 3 * calls(80)
-
-
-def function_calls(run: Callable[[], object]) -> int:
-    """How many functions are called: what is done, whatever the machine."""
-    counted = 0
-
-    def count(_frame: object, event: str, _argument: object) -> None:
-        nonlocal counted
-        counted += event in ("call", "c_call")
-
-    sys.setprofile(count)
-    try:
-        run()
-    finally:
-        sys.setprofile(None)
-    return counted
