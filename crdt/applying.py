@@ -221,5 +221,5 @@ def _same_rights(before: Membership, after: Membership) -> bool:
         before.owners == after.owners
         and before.limits == after.limits
         and before.grants == after.grants
-        and before.identity_of == after.identity_of
+        and before.homes == after.homes
     )

@@ -55,7 +55,8 @@ class _Fold:
         for node in sorted(graph.nodes, key=lambda n: (n.depth, n.id)):
             self.by_device[node.device].append(node)
         self.relays_at: tuple[int, bytes] = (-1, b"")
-        self.spared: dict[tuple[DeviceId, LaneKind], int] = {}  # of a device that was ended: what every ending leaves
+        # Of an identity's device that was ended: what every ending leaves.
+        self.spared: dict[tuple[IdentityId, DeviceId, LaneKind], int] = {}
 
     def result(self) -> Membership:
         self._read_logs()
@@ -63,12 +64,13 @@ class _Fold:
         owners = list(dict.fromkeys(owner.identity for owner in self.found.owners))  # one may be owner twice
         for rank, identity in enumerate(owners):
             for device in self._in_order(identity):
-                self._count(device, (rank, self.found.logs[identity].devices[device].rank))
+                self._count(device, identity, (rank, self.found.logs[identity].devices[device].rank))
         self.found.settle_admissions()  # only owners let anybody in, and members' turns depend on who is one
         for identity in sorted(self.found.logs):
             if identity not in owners:
                 for device in self._in_order(identity):
-                    self._count(device, None)
+                    self._count(device, identity, (len(self.found.owners), 0))
+        self._choose_homes(owners)
         return self.found
 
     # ---- device logs
@@ -85,17 +87,28 @@ class _Fold:
                 if entry.kind == ADD:
                     device = DeviceId(entry.subject)
                     self.found.introduced[device] = self.found.introduced.get(device, 0) | node.bit
-        for identity in sorted(entries, reverse=True):  # a device in two logs belongs to the smallest identity
+                    asked = (device, IdentityId(entry.identity))
+                    self.found.introduced_as[asked] = self.found.introduced_as.get(asked, 0) | node.bit
+        for identity in sorted(entries):
             signed_entries = [entries[identity][h] for h in sorted(entries[identity])]
             self.found.entries[identity] = signed_entries
             log = self.found.logs[identity] = fold_log(identity, signed_entries)
-            self.found.identity_of.update(dict.fromkeys(log.devices, identity))
+            for device in log.devices:
+                self.found.homes[device] = (*self.found.homes.get(device, ()), identity)
+                self.found.identity_of.setdefault(device, identity)
 
     def _in_order(self, identity: IdentityId) -> list[DeviceId]:
         """The identity's devices, those that stand first, each group the senior first."""
         log = self.found.logs.get(identity)
-        mine = [d for d in log.devices.values() if self.found.identity_of[d.id] == identity] if log else []
-        return [d.id for d in sorted(mine, key=lambda d: (d.revoked, d.rank))]
+        return [d.id for d in sorted(log.devices.values() if log else (), key=lambda d: (d.revoked, d.rank))]
+
+    def _choose_homes(self, owners: list[IdentityId]) -> None:
+        """Whose a device in several logs is to be called: an owner's, a member's, then the smallest identity's."""
+        granted = {grant.identity for grant in self.found.grants}
+        for device, homes in self.found.homes.items():
+            if len(homes) > 1:
+                chosen = min(homes, key=lambda each: (each not in owners, each not in granted, each))
+                self.found.identity_of[device] = chosen
 
     # ---- owners
 
@@ -128,7 +141,7 @@ class _Fold:
                 offered[asked] = any(self._is_offered(owner, each, offer_node) for each in offers)
             if offered[asked]:
                 # A device that its identity has revoked may be a thief's: any standing one goes before it.
-                place = (self.found.is_revoked(node.device), node.depth, node.id)
+                place = (self.found.logs[identity].devices[node.device].revoked, node.depth, node.id)
                 accepted.append((place, action.offer, Ownership(identity, node)))
         return min(accepted, key=lambda each: each[0])[1:] if accepted else None
 
@@ -161,35 +174,32 @@ class _Fold:
                     trusted &= twin.past
         return trusted
 
-    def _count(self, device: DeviceId, rank: tuple[int, int] | None) -> None:
+    def _count(self, device: DeviceId, identity: IdentityId, rank: tuple[int, int]) -> None:
         """Count a device's records: restrictions first, so that a device that ends itself ends its other work too."""
-        self._count_actions(device, rank, restricting=True)
+        self._count_actions(device, identity, rank, restricting=True)
         # What is cut off is no equivocation either, or a thief could void with it all that stands of the device.
-        trusted = self._before_equivocation(node for node, _ in self._standing(device))
-        self._count_actions(device, rank, restricting=False, among=trusted)
+        trusted = self._before_equivocation(self._standing(device, identity))
+        self._count_actions(device, identity, rank, restricting=False, among=trusted)
 
     def _count_actions(
-        self, device: DeviceId, rank: tuple[int, int] | None, *, restricting: bool, among: int = -1
+        self, device: DeviceId, identity: IdentityId, rank: tuple[int, int], *, restricting: bool, among: int = -1
     ) -> None:
-        for node, identity in self._standing(device):
+        for node in self._standing(device, identity):
             for action in node.record.actions if among & node.bit else ():
                 if isinstance(action, RESTRICTING) is restricting and self._has_authority(node, identity, action):
-                    self._apply(node, identity, action, rank or (len(self.found.owners), 0))
+                    self._apply(node, identity, action, rank)
 
-    def _standing(self, device: DeviceId) -> Iterator[tuple[Node, IdentityId]]:
-        """The records by which a device may say something and that nothing cuts off, as far as has been counted; each
-        with its author."""
+    def _standing(self, device: DeviceId, identity: IdentityId) -> Iterator[Node]:
+        """The records by which a device may say something as that identity's, and that nothing cuts off, as far as has
+        been counted."""
         for node in self.by_device.get(device, []):
-            identity = self.found.author_at(device, node.closure)
-            if identity is None or (node.kind is LaneKind.CONTROL and self.found.owner_at(node.closure) != identity):
-                continue
-            if not self._is_cut(node):
-                yield node, identity
+            may = node.kind is not LaneKind.CONTROL or self.found.owner_at(node.closure) == identity
+            if may and self.found.author_at(device, node.closure) == identity and not self._is_cut(node, identity):
+                yield node
 
-    def _is_cut(self, node: Node) -> bool:
-        if not self.spared.get((node.device, node.kind), -1) & node.bit:
+    def _is_cut(self, node: Node, identity: IdentityId) -> bool:
+        if not self.spared.get((identity, node.device, node.kind), -1) & node.bit:
             return True
-        identity = self.found.identity_of[node.device]
         for limit in self.found.limits_on(identity, node.device, node.kind):
             if limit.device is not None or limit.node is node or self.found.is_exempt(limit, identity, node.closure):
                 continue
@@ -214,7 +224,9 @@ class _Fold:
                 limited = IdentityId(action.identity)
                 found.limit(Limit(node, limited, None, Role(action.role), action.cuts))
             case RevokeDevice():
-                self._revoke(node, DeviceId(action.device), action.cuts)
+                for home in self.found.homes.get(DeviceId(action.device), ()):
+                    if home == identity or node.kind is LaneKind.CONTROL:
+                        self._revoke(node, home, DeviceId(action.device), action.cuts)
             case NewEpoch() if action.depth <= node.depth:  # a made-up depth would outdo every later epoch
                 found.epochs.append(Opened(node, EpochId(action.epoch), action.depth, action.parents, rank))
             case Relays() if (node.depth, node.id) > self.relays_at:
@@ -231,18 +243,16 @@ class _Fold:
             case _:
                 pass
 
-    def _revoke(self, node: Node, device: DeviceId, cuts: tuple[Cut, ...]) -> None:
+    def _revoke(self, node: Node, identity: IdentityId, device: DeviceId, cuts: tuple[Cut, ...]) -> None:
         """Counts only beside the log entry that revokes, and only for one's own device or in one's own thread."""
-        identity = self.found.identity_of.get(device)
-        own = node.kind is LaneKind.CONTROL or self.found.identity_of[node.device] == identity
-        if identity is not None and own and self.found.is_revoked(device):
+        if self.found.logs[identity].devices[device].revoked:
             limit = Limit(node, identity, device, Role.NONE, cuts)
             self.found.limit(limit)
             for kind in GOVERNANCE:
                 left = node.bit
                 for tip in map(self.graph.get, limit.tips(kind, b"", device)):
                     left |= tip.closure if tip is not None else 0
-                self.spared[device, kind] = self.spared.get((device, kind), -1) & left
+                self.spared[identity, device, kind] = self.spared.get((identity, device, kind), -1) & left
 
     def _hand_over(self, before: Ownership, after: Ownership) -> None:
         """The acceptance that makes somebody owner ends the owner before where its cuts say."""

@@ -73,8 +73,10 @@ class Membership:
     owners: list[Ownership] = field(default_factory=list)
     logs: dict[IdentityId, DeviceLog] = field(default_factory=dict)
     entries: dict[IdentityId, list[SignedEntry]] = field(default_factory=dict)
-    identity_of: dict[DeviceId, IdentityId] = field(default_factory=dict)
+    identity_of: dict[DeviceId, IdentityId] = field(default_factory=dict)  # by all records
+    homes: dict[DeviceId, tuple[IdentityId, ...]] = field(default_factory=dict)  # in whose logs it is: one, if honest
     introduced: dict[DeviceId, int] = field(default_factory=dict)  # bit set of the records that carry its log entry
+    introduced_as: dict[tuple[DeviceId, IdentityId], int] = field(default_factory=dict)  # the same, for each log
     grants: list[Given] = field(default_factory=list)
     limits: list[Limit] = field(default_factory=list)
     epochs: list[Opened] = field(default_factory=list)
@@ -120,8 +122,12 @@ class Membership:
         return identity is not None and self.logs[identity].devices[device].revoked
 
     def author_at(self, device: DeviceId, closure: int) -> IdentityId | None:
-        """Whose device it is, if the records of the set show that it was entered in its identity's log."""
-        return self.identity_of.get(device) if self.introduced.get(device, 0) & closure else None
+        """Whose device it is, by the log entries in the records of the set: what is entered later changes nothing about
+        what was said before, for whoever stole the device can enter it in another log. Of two the smaller identity."""
+        for identity in self.homes.get(device, ()):
+            if self.introduced_as.get((device, identity), 0) & closure:
+                return identity
+        return None
 
     def members(self) -> dict[IdentityId, Role]:
         """Everybody with a role, the owner first."""

@@ -119,7 +119,7 @@ def revocation(replica: Replica, device: DeviceId, entries: Sequence[SignedEntry
 
 def restriction(replica: Replica, identity: IdentityId, role: Role) -> list[Action]:
     """Leave an identity at most `role`, and what it has written until now."""
-    devices = [d for d, of in replica.membership.identity_of.items() if of == identity]
+    devices = [device for device, homes in replica.membership.homes.items() if identity in homes]
     lost = [kind for kind in CONTENT if not may_write(role, kind)]
     return [Restrict(identity, role, replica.cuts(devices, lost))]
 
@@ -133,5 +133,5 @@ def offer(replica: Replica, root: keys.SigningKey, to: IdentityId) -> Action:
 
 def acceptance(replica: Replica, offer_id: bytes, before: IdentityId) -> list[Action]:
     """The new owner's first record: the owner before keeps what stands of theirs."""
-    devices = [d for d, of in replica.membership.identity_of.items() if of == before]
+    devices = [device for device, homes in replica.membership.homes.items() if before in homes]
     return [Accept(offer_id, replica.cuts(devices, LaneKind))]

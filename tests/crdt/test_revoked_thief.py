@@ -3,6 +3,7 @@
 It can still sign a second version of anything that it ever signed, with heads of that time.
 """
 
+import hashlib
 import random
 from collections.abc import Sequence
 
@@ -10,13 +11,23 @@ import msgspec
 import pytest
 
 from crdt import codec, stewardship
-from crdt.identity import REVOKE
+from crdt.identity import ADD, REVOKE, DeviceKeys, Entry, Root, SignedEntry, consent_bytes, sign_entry
 from crdt.ids import DeviceId
-from crdt.permissions import LaneKind
-from crdt.records import Action, Record, Relays
+from crdt.permissions import LaneKind, Role
+from crdt.records import Action, Devices, Grant, Record, Relays
 from tests.crdt.people import Desk, Person
 from tests.crdt.test_revocation import end, owner_with
-from tests.crdt.world import assert_order_plays_no_part, frame_of, invite, pass_round
+from tests.crdt.world import (
+    assert_order_plays_no_part,
+    draft,
+    envelope_of,
+    frame_of,
+    invite,
+    pass_round,
+    restrict,
+    settled,
+    type_text,
+)
 
 BEN, CARL = Person("Ben"), Person("Carl")
 
@@ -111,3 +122,69 @@ def test_branches_before_and_after_a_revocation_come_out_alike_in_any_order(seed
     laptop.read([frame for frame in versions if frame not in laptop.frames])
     assert laptop.shown() == before
     assert_order_plays_no_part(laptop)
+
+
+def moved(device: DeviceKeys, before: bytes) -> tuple[Root, SignedEntry]:
+    """An identity that stands before another, made for it, with its log's entry of a device that consents."""
+    roots = (Root.from_seed(hashlib.sha256(bytes([number])).digest()) for number in range(256))
+    root = next(each for each in roots if each.identity < before)
+    agreement = device.agreement.public
+    consent = device.signing.sign("device-consent", consent_bytes(root.identity, agreement))
+    entry = Entry(1, root.identity, ADD, device.id, agreement, 0, "moved", "", 0, (), root.identity)
+    return root, sign_entry(entry, root.signing, consent)
+
+
+def test_a_revoked_device_entered_in_another_log_takes_nothing_with_it() -> None:
+    """Every grant of the thread is by the laptop. Whose it is can't be changed by whoever stole it."""
+    owner, laptop, phone = founder_revoked()
+    root, entry = moved(owner.devices["laptop"], owner.id)
+    phone.read([laptop.kept(laptop.replica.commit_record(LaneKind.IDENTITY, [Devices((entry,))]))])
+    assert phone.shown() == {"by Ben"}
+    membership = phone.replica.membership
+    assert set(membership.members()) == {owner.id, BEN.id} and root.identity in membership.logs
+    assert membership.identity_of[owner.devices["laptop"].id] == owner.id
+    assert membership.is_revoked(owner.devices["laptop"].id)
+    assert_order_plays_no_part(phone)
+
+
+@pytest.mark.parametrize("role", [Role.NONE, Role.EDITOR])
+def test_a_removed_person_who_moves_their_device_takes_nothing_from_those_who_built_on_it(role: Role) -> None:
+    """Whether or not the other identity is a member: what was said as the one's stays the one's."""
+    mallory = Person("Mallory")
+    root, entry = moved(mallory.devices["laptop"], mallory.id)
+    ana = BEN.found()
+    invite(ana, mallory)
+    mal = mallory.desk(ana.replica.thread)
+    pass_round(ana, mal)
+    type_text(mal, lambda text: text.insert(0, "one "))
+    pass_round(ana, mal)
+    type_text(ana, lambda text: text.insert(4, "two"))
+    pass_round(ana, mal)
+    restrict(ana, mallory)
+    if role:
+        ana.kept(ana.replica.commit_record(LaneKind.CONTROL, [Grant(root.identity, role, "accomplice")]))
+        mal.read(ana.frames[-1:])
+    mal.kept(mal.replica.commit_record(LaneKind.IDENTITY, [Devices((entry,))]))
+    pass_round(ana, mal)
+    assert draft(settled(ana)) == "one two"
+    assert_order_plays_no_part(ana)
+
+
+def test_a_device_of_two_identities_is_bound_by_the_restrictions_of_the_one_it_speaks_as() -> None:
+    """A chain has one author: it can't begin as a member's and go on as somebody else's who was put out."""
+    mallory = Person("Mallory")
+    root, entry = moved(mallory.devices["laptop"], mallory.id)
+    ana = BEN.found()
+    invite(ana, mallory)
+    ana.kept(ana.replica.commit_record(LaneKind.CONTROL, [Grant(root.identity, Role.EDITOR, "other")]))
+    mal = mallory.desk(ana.replica.thread)
+    pass_round(ana, mal)
+    mal.say("as Mallory")
+    moving = mal.kept(mal.replica.commit_record(LaneKind.IDENTITY, [Devices((entry,))]))
+    pass_round(ana, mal)
+    header = msgspec.structs.replace(mal.replica.next_header(mal.timeline), heads=(envelope_of(mal, moving).id,))
+    going_on = frame_of(mal, header, b"\0\0")
+    ana.read([going_on])
+    assert ana.shown() == {"as Mallory"}
+    assert envelope_of(mal, going_on).id not in set(ana.replica.accepted(mal.timeline))
+    assert_order_plays_no_part(ana)
