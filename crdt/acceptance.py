@@ -59,15 +59,22 @@ class Acceptance:
         closure = self._closure(link.header.heads)
         if closure is None or before & ~closure or not self._may(link, closure):
             return None
+        if self.author_of(link) != self.author_of(link.opener):
+            return None  # a chain has one author: what binds its opener binds all of it
         return closure if all(kept.holds(link) for kept in self._binding_on(link)) else None
+
+    def leaves(self, link: Link) -> bool:
+        """Whether the author is known, and the restrictions that bind the session leave a link, rights aside."""
+        return self.author_of(link) is not None and all(kept.holds(link) for kept in self._binding_on(link))
 
     def is_ended(self, link: Link) -> bool:
         """Whether a restriction ends the session of an accepted link: nothing after it counts, whatever is granted."""
         return bool(self._binding_on(link))
 
     def author_of(self, link: Link) -> IdentityId | None:
-        """Whose device wrote the link, by all records."""
-        return self.membership.identity_of.get(DeviceId(link.header.device))
+        """Whose device wrote the link, by the heads that it names."""
+        closure = self._closure(link.header.heads)
+        return None if closure is None else self.membership.author_at(DeviceId(link.header.device), closure)
 
     def _closure(self, heads: tuple[bytes, ...]) -> int | None:
         known = self._closures.get(heads)
@@ -93,8 +100,11 @@ class Acceptance:
         if binding is None:
             concerned = self._kept_in(link.place)
             closure = self._closure(opener.header.heads) or 0 if concerned else 0
+            author = self.author_of(opener)
             binding = self._binding[opener.id] = [
-                kept for limit, kept in concerned if not self.membership.is_exempt(limit, limit.identity, closure)
+                kept
+                for limit, kept in concerned
+                if limit.identity == author and not self.membership.is_exempt(limit, author, closure)
             ]
         return binding
 
@@ -102,8 +112,8 @@ class Acceptance:
         found = self._kept.get(place)
         if found is None:
             kind, _, device = place
-            identity = self.membership.identity_of[DeviceId(device)]
-            limits = self.membership.limits_on(identity, device, LaneKind(kind))
+            homes = self.membership.homes.get(DeviceId(device), ())
+            limits = [each for home in homes for each in self.membership.limits_on(home, device, LaneKind(kind))]
             found = self._kept[place] = [(limit, Kept(self._chains, place, limit.tips(*place))) for limit in limits]
         return found
 

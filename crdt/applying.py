@@ -73,8 +73,9 @@ class Applying:
         if self.paused:
             return
         for link in links:
-            self._queue.extend(sorted(self.acceptance.arrived(link)))
-            for chain in self._forks.linked(link):
+            reached = self.acceptance.arrived(link)
+            self._queue.extend(sorted(reached))
+            for chain in self._forks.linked(link) | self._forks.cut_otherwise(reached):
                 self._check_again(chain)
                 self._queue.append(chain)
             if link.parent is self.last(link.chain)[0]:
@@ -220,5 +221,5 @@ def _same_rights(before: Membership, after: Membership) -> bool:
         before.owners == after.owners
         and before.limits == after.limits
         and before.grants == after.grants
-        and before.identity_of == after.identity_of
+        and before.homes == after.homes
     )

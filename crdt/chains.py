@@ -125,10 +125,3 @@ class Chains:
         """What follows a link of a chain (None: its opener), if that is one envelope and no more."""
         links = link.children if link else self.openers.get(chain, [])
         return links[0] if len(links) == 1 else None
-
-    def plain(self, chain: ChainKey) -> Iterator[Link]:
-        """A chain up to where it forks."""
-        links = self.openers.get(chain, [])
-        while len(links) == 1:
-            yield links[0]
-            links = links[0].children

@@ -9,6 +9,7 @@ still links the graph.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from crdt import keys
 from crdt.admissions import Admitted, Offered
@@ -17,7 +18,7 @@ from crdt.governance import Graph, Node
 from crdt.identity import ADD, SignedEntry, fold_log, open_entry
 from crdt.ids import DeviceId, EpochId, IdentityId
 from crdt.membership import Given, Limit, Membership, Opened, Ownership
-from crdt.permissions import LaneKind, Role
+from crdt.permissions import GOVERNANCE, LaneKind, Role
 from crdt.records import (
     Accept,
     Action,
@@ -53,8 +54,9 @@ class _Fold:
         self.by_device: dict[DeviceId, list[Node]] = defaultdict(list)
         for node in sorted(graph.nodes, key=lambda n: (n.depth, n.id)):
             self.by_device[node.device].append(node)
-        self.trusted = {device: self._before_equivocation(nodes) for device, nodes in self.by_device.items()}
         self.relays_at: tuple[int, bytes] = (-1, b"")
+        # Of an identity's device that was ended: what every ending leaves.
+        self.spared: dict[tuple[IdentityId, DeviceId, LaneKind], int] = {}
 
     def result(self) -> Membership:
         self._read_logs()
@@ -62,12 +64,13 @@ class _Fold:
         owners = list(dict.fromkeys(owner.identity for owner in self.found.owners))  # one may be owner twice
         for rank, identity in enumerate(owners):
             for device in self._in_order(identity):
-                self._count(device, (rank, self.found.logs[identity].devices[device].rank))
+                self._count(device, identity, (rank, self.found.logs[identity].devices[device].rank))
         self.found.settle_admissions()  # only owners let anybody in, and members' turns depend on who is one
         for identity in sorted(self.found.logs):
             if identity not in owners:
                 for device in self._in_order(identity):
-                    self._count(device, None)
+                    self._count(device, identity, (len(self.found.owners), 0))
+        self._choose_homes(owners)
         return self.found
 
     # ---- device logs
@@ -84,17 +87,28 @@ class _Fold:
                 if entry.kind == ADD:
                     device = DeviceId(entry.subject)
                     self.found.introduced[device] = self.found.introduced.get(device, 0) | node.bit
-        for identity in sorted(entries, reverse=True):  # a device in two logs belongs to the smallest identity
+                    asked = (device, IdentityId(entry.identity))
+                    self.found.introduced_as[asked] = self.found.introduced_as.get(asked, 0) | node.bit
+        for identity in sorted(entries):
             signed_entries = [entries[identity][h] for h in sorted(entries[identity])]
             self.found.entries[identity] = signed_entries
             log = self.found.logs[identity] = fold_log(identity, signed_entries)
-            self.found.identity_of.update(dict.fromkeys(log.devices, identity))
+            for device in log.devices:
+                self.found.homes[device] = (*self.found.homes.get(device, ()), identity)
+                self.found.identity_of.setdefault(device, identity)
 
     def _in_order(self, identity: IdentityId) -> list[DeviceId]:
         """The identity's devices, those that stand first, each group the senior first."""
         log = self.found.logs.get(identity)
-        mine = [d for d in log.devices.values() if self.found.identity_of[d.id] == identity] if log else []
-        return [d.id for d in sorted(mine, key=lambda d: (d.revoked, d.rank))]
+        return [d.id for d in sorted(log.devices.values() if log else (), key=lambda d: (d.revoked, d.rank))]
+
+    def _choose_homes(self, owners: list[IdentityId]) -> None:
+        """Whose a device in several logs is to be called: an owner's, a member's, then the smallest identity's."""
+        granted = {grant.identity for grant in self.found.grants}
+        for device, homes in self.found.homes.items():
+            if len(homes) > 1:
+                chosen = min(homes, key=lambda each: (each not in owners, each not in granted, each))
+                self.found.identity_of[device] = chosen
 
     # ---- owners
 
@@ -113,23 +127,29 @@ class _Fold:
 
     def _next_owner(self, owner: Ownership, used: set[bytes]) -> tuple[bytes, Ownership] | None:
         accepted = []
+        offered: dict[tuple[bytes, IdentityId], bool] = {}
         for node, action in self._actions(Accept):
             offer_node = self.graph.get(action.offer)
             if offer_node is None or action.offer in used or not node.knew(offer_node.index):
                 continue
             identity = self.found.author_at(node.device, node.closure)
-            for offer in offer_node.record.actions:
-                if isinstance(offer, Offer) and offer.to == identity and self._is_offered(owner, offer, offer_node):
-                    # A device that its identity has revoked may be a thief's: any standing one goes before it.
-                    place = (self.found.is_revoked(node.device), node.depth, node.id)
-                    accepted.append((place, action.offer, Ownership(identity, node)))
+            if identity is None:
+                continue
+            asked = (action.offer, identity)  # anybody may name one offer again and again
+            if asked not in offered:
+                offers = (each for each in offer_node.record.actions if isinstance(each, Offer) and each.to == identity)
+                offered[asked] = any(self._is_offered(owner, each, offer_node) for each in offers)
+            if offered[asked]:
+                # A device that its identity has revoked may be a thief's: any standing one goes before it.
+                place = (self.found.logs[identity].devices[node.device].revoked, node.depth, node.id)
+                accepted.append((place, action.offer, Ownership(identity, node)))
         return min(accepted, key=lambda each: each[0])[1:] if accepted else None
 
     def _is_offered(self, owner: Ownership, offer: Offer, node: Node) -> bool:
         if owner.since is not None and not node.knew(owner.since.index):
             return False
-        signed = offer_bytes(self._thread(), offer.to)
-        return keys.verify(owner.identity, "transfer", signed, offer.signature)
+        signed = offer_bytes(self._thread(), offer.to, owner.since.id if owner.since else b"")
+        return _signed_by_root(owner.identity, signed, offer.signature)
 
     def _thread(self) -> bytes:
         return thread_id(self.found.genesis) if self.found.genesis else b""
@@ -142,7 +162,7 @@ class _Fold:
 
     # ---- records
 
-    def _before_equivocation(self, nodes: list[Node]) -> int:
+    def _before_equivocation(self, nodes: Iterable[Node]) -> int:
         """The records a device wrote before it first said two things at one position: all, if it never did."""
         at: dict[tuple[int, tuple[bytes, int]], list[Node]] = defaultdict(list)
         for node in nodes:
@@ -154,21 +174,34 @@ class _Fold:
                     trusted &= twin.past
         return trusted
 
-    def _count(self, device: DeviceId, rank: tuple[int, int] | None) -> None:
+    def _count(self, device: DeviceId, identity: IdentityId, rank: tuple[int, int]) -> None:
         """Count a device's records: restrictions first, so that a device that ends itself ends its other work too."""
-        for restricting in (True, False):
-            for node in self.by_device.get(device, []):
-                identity = self.found.author_at(device, node.closure)
-                if identity is None or self._is_cut(node):
-                    continue
-                for action in node.record.actions:
-                    if isinstance(action, RESTRICTING) is restricting and self._has_authority(node, identity, action):
-                        self._apply(node, identity, action, rank or (len(self.found.owners), 0))
+        self._count_actions(device, identity, rank, restricting=True)
+        # What is cut off is no equivocation either, or a thief could void with it all that stands of the device.
+        trusted = self._before_equivocation(self._standing(device, identity))
+        self._count_actions(device, identity, rank, restricting=False, among=trusted)
 
-    def _is_cut(self, node: Node) -> bool:
-        identity = self.found.identity_of[node.device]
+    def _count_actions(
+        self, device: DeviceId, identity: IdentityId, rank: tuple[int, int], *, restricting: bool, among: int = -1
+    ) -> None:
+        for node in self._standing(device, identity):
+            for action in node.record.actions if among & node.bit else ():
+                if isinstance(action, RESTRICTING) is restricting and self._has_authority(node, identity, action):
+                    self._apply(node, identity, action, rank)
+
+    def _standing(self, device: DeviceId, identity: IdentityId) -> Iterator[Node]:
+        """The records by which a device may say something as that identity's, and that nothing cuts off, as far as has
+        been counted."""
+        for node in self.by_device.get(device, []):
+            may = node.kind is not LaneKind.CONTROL or self.found.owner_at(node.closure) == identity
+            if may and self.found.author_at(device, node.closure) == identity and not self._is_cut(node, identity):
+                yield node
+
+    def _is_cut(self, node: Node, identity: IdentityId) -> bool:
+        if not self.spared.get((identity, node.device, node.kind), -1) & node.bit:
+            return True
         for limit in self.found.limits_on(identity, node.device, node.kind):
-            if limit.node is node or self.found.is_exempt(limit, identity, node.closure):
+            if limit.device is not None or limit.node is node or self.found.is_exempt(limit, identity, node.closure):
                 continue
             tips = [self.graph.get(tip) for tip in limit.tips(node.kind, b"", node.device)]
             if not any(tip is not None and tip.closure & node.bit for tip in tips):
@@ -176,10 +209,8 @@ class _Fold:
         return False
 
     def _has_authority(self, node: Node, identity: IdentityId, action: Action) -> bool:
-        if not isinstance(action, RESTRICTING) and not self.trusted[node.device] & node.bit:
-            return False
         if node.kind is LaneKind.CONTROL:
-            return self.found.owner_at(node.closure) == identity
+            return True
         if isinstance(action, Restrict):
             return action.identity == identity
         return isinstance(action, ACTIONS_OF_MEMBERS)
@@ -193,7 +224,9 @@ class _Fold:
                 limited = IdentityId(action.identity)
                 found.limit(Limit(node, limited, None, Role(action.role), action.cuts))
             case RevokeDevice():
-                self._revoke(node, DeviceId(action.device), action.cuts)
+                for home in self.found.homes.get(DeviceId(action.device), ()):
+                    if home == identity or node.kind is LaneKind.CONTROL:
+                        self._revoke(node, home, DeviceId(action.device), action.cuts)
             case NewEpoch() if action.depth <= node.depth:  # a made-up depth would outdo every later epoch
                 found.epochs.append(Opened(node, EpochId(action.epoch), action.depth, action.parents, rank))
             case Relays() if (node.depth, node.id) > self.relays_at:
@@ -210,12 +243,16 @@ class _Fold:
             case _:
                 pass
 
-    def _revoke(self, node: Node, device: DeviceId, cuts: tuple[Cut, ...]) -> None:
+    def _revoke(self, node: Node, identity: IdentityId, device: DeviceId, cuts: tuple[Cut, ...]) -> None:
         """Counts only beside the log entry that revokes, and only for one's own device or in one's own thread."""
-        identity = self.found.identity_of.get(device)
-        own = node.kind is LaneKind.CONTROL or self.found.identity_of[node.device] == identity
-        if identity is not None and own and self.found.is_revoked(device):
-            self.found.limit(Limit(node, identity, device, Role.NONE, cuts))
+        if self.found.logs[identity].devices[device].revoked:
+            limit = Limit(node, identity, device, Role.NONE, cuts)
+            self.found.limit(limit)
+            for kind in GOVERNANCE:
+                left = node.bit
+                for tip in map(self.graph.get, limit.tips(kind, b"", device)):
+                    left |= tip.closure if tip is not None else 0
+                self.spared[identity, device, kind] = self.spared.get((identity, device, kind), -1) & left
 
     def _hand_over(self, before: Ownership, after: Ownership) -> None:
         """The acceptance that makes somebody owner ends the owner before where its cuts say."""
@@ -224,6 +261,11 @@ class _Fold:
             for action in after.since.record.actions:
                 if isinstance(action, Accept):
                     self.found.limit(Limit(after.since, before.identity, None, Role.NONE, action.cuts))
+
+
+@lru_cache(maxsize=8_192)  # signatures that anybody made up stay in the graph, and every fold comes by them
+def _signed_by_root(root: bytes, offered: bytes, signature: bytes) -> bool:
+    return keys.verify(root, "transfer", offered, signature)
 
 
 def _entries_of(node: Node) -> Iterable[SignedEntry]:

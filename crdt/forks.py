@@ -5,7 +5,12 @@ last envelope they name as seen. So a second branch, signed months later, erases
 any envelope of another device that counts by its author's right and the cuts alone: whether it has been
 applied here plays no part, for it may be waiting for the very branch it vouches for. Of two branches that
 are vouched for, the owner's word decides, then that of more people, then the lower hash.
+
+What a restriction cuts off is no branch: a revoked device signs second versions in vain.
 """
+
+from collections.abc import Iterable
+from itertools import islice
 
 from crdt.acceptance import Acceptance
 from crdt.chains import Chains, Link
@@ -46,6 +51,13 @@ class Forks:
             self._kept.pop(chain, None)
         return changed
 
+    def cut_otherwise(self, chains: Iterable[ChainKey]) -> set[ChainKey]:
+        """Cuts leave more of these chains than before. Returns those that are forked."""
+        changed = self._chains.forked.intersection(chains)
+        for chain in changed:
+            self._kept.pop(chain, None)
+        return changed
+
     def _named(self) -> dict[bytes, set[Link]]:
         if self._naming is None:
             self._naming = {}
@@ -57,19 +69,29 @@ class Forks:
     def _matters(self, link: Link, naming: dict[bytes, set[Link]]) -> bool:
         """Whether it makes a fork where there was none, or is vouched for."""
         siblings = link.parent.children if link.parent else self._chains.openers[link.chain]
-        return (len(siblings) > 1 and siblings[1] is link) or link.id in naming
+        return link.id in naming or (len(siblings) > 1 and self._stands(link) and self._forks_here(link, siblings))
+
+    def _stands(self, link: Link) -> bool:
+        return self._acceptance.leaves(link)
+
+    def _forks_here(self, link: Link, siblings: list[Link]) -> bool:
+        """Whether fewer than two others stand beside it: where two do, it makes no fork that there wasn't."""
+        return len(list(islice((each for each in siblings if each is not link and self._stands(each)), 2))) < 2
 
     def kept(self, chain: ChainKey) -> list[Link]:
         """What stays of a forked chain, in order."""
         found = self._kept.get(chain)
         if found is None:
-            found = self._kept[chain] = [*self._chains.plain(chain)]
-            children = found[-1].children if found else self._chains.openers[chain]
-            backing = self._backing(children)
-            while choice := [child for child in children if child.id in backing]:
+            found = self._kept[chain] = []
+            children = self._chains.openers[chain]
+            while len(standing := [c for c in children if self._stands(c)] if len(children) > 1 else children) == 1:
+                found += standing
+                children = standing[0].children
+            backing = self._backing(standing)
+            while choice := [child for child in standing if child.id in backing]:
                 best = max(choice, key=lambda child: self._weight(child, backing[child.id]))
                 found.append(best)
-                children = best.children
+                standing = [child for child in best.children if self._stands(child)]
         return found
 
     def _backing(self, branches: list[Link]) -> dict[bytes, set[IdentityId]]:

@@ -69,7 +69,7 @@ def seal_frame(envelope: Envelope, epoch: Epoch, outside: bytes = b"") -> bytes:
     head = bytes([VERSION]) + epoch.tag + epoch.lane_tag(envelope.header.lane)
     bound = head + len(outside).to_bytes(4, "big") + outside
     plaintext = _pad(codec.encode(_Inner(envelope.header_bytes, envelope.signature, envelope.body)))
-    nonce = keys.derive(epoch.frame_nonce_key, "frame-nonce", bound, plaintext, size=keys.NONCE_BYTES)
+    nonce = _nonce(epoch, bound, plaintext)
     return bound + nonce + keys.seal(epoch.frame_key, nonce, plaintext, bound)
 
 
@@ -93,9 +93,8 @@ def parse_frame(frame: bytes) -> Outer:
 
 def open_frame(outer: Outer, epoch: Epoch, thread: ThreadId, *, verify: bool = True) -> Envelope:
     """The envelope inside, whole and (unless it is our own stored copy) signed. Raises `PeerFault`."""
-    inner = codec.decode(
-        _inner_decoder, _unpad(keys.unseal(epoch.frame_key, outer.nonce, outer.ciphertext, outer.bound)), "frame"
-    )
+    padded = keys.unseal(epoch.frame_key, outer.nonce, outer.ciphertext, outer.bound)
+    inner = codec.decode(_inner_decoder, _unpad(padded), "frame")
     envelope = parse_envelope(inner.header, inner.signature, inner.body, thread)
     if envelope.header.epoch != epoch.id:
         raise PeerFault("wrong epoch")
@@ -104,6 +103,8 @@ def open_frame(outer: Outer, epoch: Epoch, thread: ThreadId, *, verify: bool = T
     if epoch.lane_tag(envelope.header.lane) != outer.lane_tag:
         raise PeerFault("bad frame", "lane tag")
     if verify:
+        if outer.nonce != _nonce(epoch, outer.bound, padded):
+            raise PeerFault("bad frame", "nonce")  # an envelope has one frame, or peers would never hold the same ones
         check_signature(envelope)
     return envelope
 
@@ -141,6 +142,10 @@ def earlier_keys(data: bytes, epochs: Iterable[Epoch]) -> list[bytes]:
 
 def _outside(data: bytes) -> Outside:
     return codec.decode(_outside_decoder, data, "outside")
+
+
+def _nonce(epoch: Epoch, bound: bytes, padded: bytes) -> bytes:
+    return keys.derive(epoch.frame_nonce_key, "frame-nonce", bound, padded, size=keys.NONCE_BYTES)
 
 
 def _pad(plaintext: bytes) -> bytes:

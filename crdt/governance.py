@@ -20,7 +20,7 @@ from crdt.records import Devices, Record
 MAX_RECORDS: Final = 16_384  # by weight, see `weight`
 MAX_FOREIGN: Final = 2_048  # of these, by devices that no owner has: nobody can fill the graph against its owner
 MAX_ENDED: Final = 8_192  # of these, by those and by devices that owners have revoked: neither can a thief
-ENTRIES_PER_WEIGHT: Final = 4
+ENTRIES_PER_WEIGHT: Final = 4  # of actions, too
 MAX_HELD: Final = 4_096  # records that wait for their past; beyond, the oldest are dropped
 MAX_HELD_BYTES: Final = 16 * 1024 * 1024
 
@@ -178,9 +178,10 @@ class Held:
 
 
 def weight(record: Record) -> int:
-    """What a record takes of a thread's room: one, and one more for every four device log entries that it carries."""
+    """What a record takes of a thread's room: one, and one more for every four device log entries that it carries and
+    actions beyond the first."""
     entries = sum(len(action.entries) for action in record.actions if isinstance(action, Devices))
-    return 1 + entries // ENTRIES_PER_WEIGHT
+    return 1 + (entries + len(record.actions) - 1) // ENTRIES_PER_WEIGHT
 
 
 def parents(envelope: Envelope) -> list[bytes]:

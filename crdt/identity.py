@@ -155,18 +155,32 @@ def sign_entry(entry: Entry, signer: keys.SigningKey, consent: bytes = b"") -> S
 _entry_decoder = msgspec.msgpack.Decoder(Entry)
 
 
-@lru_cache(maxsize=32_768)  # more than a thread holds: else every fold would check all signatures again
 def open_entry(signed: SignedEntry) -> Entry:
     """The entry, if it is well formed and signed by whom it names. Raises `PeerFault`."""
-    entry = codec.decode(_entry_decoder, signed.entry, "device entry")
+    opened = _opened(signed)
+    if isinstance(opened, tuple):
+        raise PeerFault(*opened)
+    return opened
+
+
+@lru_cache(
+    maxsize=32_768
+)  # more than a thread holds: else every fold would check all signatures again, the bad ones too
+def _opened(signed: SignedEntry) -> Entry | tuple[str, str]:
+    """The entry, or why it is none."""
+    try:
+        entry = codec.decode(_entry_decoder, signed.entry, "device entry")
+    except PeerFault as fault:
+        return fault.reason, "not in its form"
     if not keys.verify(entry.signer, "device-entry", signed.entry, signed.signature):
-        raise PeerFault("bad signature", "device entry")
+        return "bad signature", "device entry"
     if entry.kind == ADD:
         agreed = consent_bytes(entry.identity, entry.agreement)
-        if len(entry.agreement) != 32 or not keys.verify(entry.subject, "device-consent", agreed, signed.consent):
-            raise PeerFault("bad device entry", "the device did not consent")
-    elif entry.kind == KEY and len(entry.agreement) != 32:
-        raise PeerFault("bad device entry", "no key in it")
+        if not keys.verify(entry.subject, "device-consent", agreed, signed.consent):
+            return "bad device entry", "the device did not consent"
+    # A key that nothing can be wrapped to would keep an owner from handing out any new one.
+    if entry.kind in (ADD, KEY) and not keys.is_agreement_key(entry.agreement):
+        return "bad device entry", "no key in it"
     return entry
 
 
@@ -190,7 +204,10 @@ class _LogFold:
         self.past: dict[bytes, int] = {}  # bit sets of these indices
         self.place: dict[bytes, Place] = {}
         self.added: dict[bytes, bytes] = {}  # device → the counted entry that added it
-        self.revocations: dict[bytes, list[bytes]] = {}  # device → counted entries that revoke it
+        self.spared: dict[
+            bytes, int
+        ] = {}  # revoked device → what every counted revocation of it has in its past, or is
+        self.ended_keys: dict[int, bytes] = {}  # identity keys by devices that were revoked
         self.turns: list[tuple[Place, bytes]] = []  # devices whose turn is yet to come
         self.counted: list[bytes] = []  # in the order in which authority flows
         self.by_signer: dict[bytes, list[bytes]] = {}
@@ -231,9 +248,10 @@ class _LogFold:
             self.log.devices[DeviceId(device)].rank = rank
             rank += 1
             self._count_all_of(device)
-        for device in self.revocations:
+        for device in self.spared:
             if device in self.log.devices:
                 self.log.devices[DeviceId(device)].revoked = True
+        self.log.identity_keys = self.log.identity_keys or self.ended_keys
         self.log.tips = tuple(self._tips())
         return self.log
 
@@ -264,7 +282,7 @@ class _LogFold:
             return True
         if not self._knew(hash_, self.added.get(entry.signer)):
             return False
-        if any(hash_ != r and not self._knew(r, hash_) for r in self.revocations.get(entry.signer, ())):
+        if not self.spared.get(entry.signer, -1) >> self.index[hash_] & 1:
             return False
         return entry.kind != REVOKE or self._outranks(entry.signer, entry.subject)
 
@@ -285,10 +303,12 @@ class _LogFold:
                     subject, entry.agreement, entry.name, entry.platform, entry.at_ms, rank=-1
                 )
         elif entry.kind == REVOKE:
-            self.revocations.setdefault(subject, []).append(hash_)
+            self.spared[subject] = self.spared.get(subject, -1) & (self.past[hash_] | 1 << self.index[hash_])
         elif entry.kind == RENAME and subject in self.log.devices:
             self.log.devices[subject].name = entry.name
         elif entry.kind == KEY:
+            # A thief's is of no use for what comes after the revocation, however great a generation it claims to be.
+            minted = self.ended_keys if entry.signer in self.spared else self.log.identity_keys
             # Two devices may mint a generation at once; all peers keep the smaller key.
-            known = self.log.identity_keys.get(entry.generation)
-            self.log.identity_keys[entry.generation] = min(known or entry.agreement, entry.agreement)
+            known = minted.get(entry.generation)
+            minted[entry.generation] = min(known or entry.agreement, entry.agreement)

@@ -9,8 +9,8 @@ from enum import StrEnum
 from crdt import errors
 from crdt.author import Author
 from crdt.errors import OpenSeshError
-from crdt.identity import SignedEntry
-from crdt.ids import IdentityId, RoomId
+from crdt.identity import SignedEntry, fold_log
+from crdt.ids import DeviceId, IdentityId, RoomId
 from crdt.invite_link import SECRET_BYTES, InviteLink
 from crdt.invites import Asking, InviteKeys
 from crdt.membership import Membership
@@ -70,7 +70,8 @@ def withdraw_invite(replica: Replica, invite: bytes) -> Commit:
 def admit(replica: Replica, author: Author, asking: Asking, now_ms: int) -> Commit | None:
     """Let somebody in: use, grant and a fresh content key wrapped to them too, in one record. None if they are in.
 
-    Raises PERMISSION_DENIED, INVITE_EXPIRED, INVITE_USED_UP or INVITE_WITHDRAWN. Whether a person has to agree
+    Raises PERMISSION_DENIED, INVITE_EXPIRED, INVITE_USED_UP or INVITE_WITHDRAWN; AUTH_FAILED if the joiner's log as
+    it is known here has ended the device that asks, or the key that it names. Whether a person has to agree
     first (`approve`) is the caller's to ask.
     """
     membership, invite = replica.membership, asking.statement.invite
@@ -81,12 +82,24 @@ def admit(replica: Replica, author: Author, asking: Asking, now_ms: int) -> Comm
         return None
     if state in REFUSALS:
         raise REFUSALS[state]()
+    _check_log(membership, asking)
     name = asking.statement.name
     admission = Admit(invite, asking.id, asking.identity, asking.statement.login, name)
     shown: Sequence[SignedEntry] = asking.statement.entries
     actions: list[Action] = [admission, *introduction(shown)]
     recipients = [*readers(membership, [asking.identity]), asking.statement.key]
     return rotate(replica, author, recipients, actions)
+
+
+def _check_log(membership: Membership, asking: Asking) -> None:
+    """A thief shows a log without the revocation; here it may be known."""
+    said = asking.statement
+    log = fold_log(asking.identity, {*membership.entries.get(asking.identity, ()), *said.entries})
+    device = log.devices.get(DeviceId(said.device))
+    if device is None or device.revoked or log.identity_key is None or log.identity_key[1] != said.key:
+        raise errors.AUTH_FAILED(
+            "A device that was ended, or that doesn't know its identity's newest key, asks to join."
+        )
 
 
 def state_of(membership: Membership, invite: bytes, identity: IdentityId, now_ms: int) -> State:

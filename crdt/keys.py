@@ -21,6 +21,7 @@ NONCE_BYTES = 24
 TAG_BYTES = 16
 WRAP_BYTES = KEY_BYTES + sodium.crypto_box_SEALBYTES
 _PREFIX = b"opensesh/1/"
+_ANY_SECRET = bytes([1]) * KEY_BYTES
 
 
 def digest(label: str, *parts: bytes, size: int = 32) -> bytes:
@@ -105,6 +106,17 @@ class AgreementKey:
 
     def __repr__(self) -> str:
         return f"AgreementKey(public={self.public.hex()[:16]}…)"
+
+
+def is_agreement_key(public: bytes) -> bool:
+    """Whether anything can be wrapped to an X25519 key: not if it is of small order, which nobody holds honestly."""
+    if len(public) != KEY_BYTES:
+        return False
+    try:
+        sodium.crypto_scalarmult(_ANY_SECRET, public)
+    except RuntimeError:
+        return False
+    return True
 
 
 def wrap(public: bytes, key: bytes) -> bytes:

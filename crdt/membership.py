@@ -35,11 +35,9 @@ class Limit:
     cap: Role
     cuts: tuple[Cut, ...]
 
-    def concerns(self, identity: IdentityId, device: bytes, kind: LaneKind) -> bool:
-        """Whether it cuts that device's lanes of that kind."""
-        if self.device is not None:
-            return self.device == device
-        return self.identity == identity and not may_write(self.cap, kind)
+    def cuts_lanes_of(self, kind: LaneKind) -> bool:
+        """Whether it cuts lanes of that kind, of the device or of all the identity's devices."""
+        return self.device is not None or not may_write(self.cap, kind)
 
     def tips(self, kind: int, scope: bytes, device: bytes) -> tuple[bytes, ...]:
         """The tips it leaves that device in that lane; none means nothing stays."""
@@ -75,8 +73,10 @@ class Membership:
     owners: list[Ownership] = field(default_factory=list)
     logs: dict[IdentityId, DeviceLog] = field(default_factory=dict)
     entries: dict[IdentityId, list[SignedEntry]] = field(default_factory=dict)
-    identity_of: dict[DeviceId, IdentityId] = field(default_factory=dict)
+    identity_of: dict[DeviceId, IdentityId] = field(default_factory=dict)  # by all records
+    homes: dict[DeviceId, tuple[IdentityId, ...]] = field(default_factory=dict)  # in whose logs it is: one, if honest
     introduced: dict[DeviceId, int] = field(default_factory=dict)  # bit set of the records that carry its log entry
+    introduced_as: dict[tuple[DeviceId, IdentityId], int] = field(default_factory=dict)  # the same, for each log
     grants: list[Given] = field(default_factory=list)
     limits: list[Limit] = field(default_factory=list)
     epochs: list[Opened] = field(default_factory=list)
@@ -86,6 +86,7 @@ class Membership:
     everything: int = 0  # bit set of all records
     _grants_to: dict[IdentityId, list[Given]] = field(default_factory=dict)
     _limits_of: dict[IdentityId, list[Limit]] = field(default_factory=dict)
+    _limits_in: dict[tuple[bytes, LaneKind], list[Limit]] = field(default_factory=dict)  # by identity or device
     _void: dict[IdentityId, list[Admitted]] = field(default_factory=dict)
     _opened: dict[IdentityId, set[bytes]] = field(default_factory=dict)
     _safe: list[Opened] | None = None
@@ -121,8 +122,12 @@ class Membership:
         return identity is not None and self.logs[identity].devices[device].revoked
 
     def author_at(self, device: DeviceId, closure: int) -> IdentityId | None:
-        """Whose device it is, if the records of the set show that it was entered in its identity's log."""
-        return self.identity_of.get(device) if self.introduced.get(device, 0) & closure else None
+        """Whose device it is, by the log entries in the records of the set: what is entered later changes nothing about
+        what was said before, for whoever stole the device can enter it in another log. Of two the smaller identity."""
+        for identity in self.homes.get(device, ()):
+            if self.introduced_as.get((device, identity), 0) & closure:
+                return identity
+        return None
 
     def members(self) -> dict[IdentityId, Role]:
         """Everybody with a role, the owner first."""
@@ -149,6 +154,9 @@ class Membership:
         """Count a restriction."""
         self.limits.append(limit)
         self._limits_of.setdefault(limit.identity, []).append(limit)
+        for kind in LaneKind:
+            if limit.cuts_lanes_of(kind):
+                self._limits_in.setdefault((limit.device or limit.identity, kind), []).append(limit)
 
     def settle_admissions(self) -> None:
         """Decide who was let in by links, once everything has been counted that owners say."""
@@ -161,7 +169,8 @@ class Membership:
 
     def limits_on(self, identity: IdentityId, device: bytes, kind: LaneKind) -> list[Limit]:
         """The restrictions that cut that device's lanes of that kind."""
-        return [limit for limit in self._limits_of.get(identity, ()) if limit.concerns(identity, device, kind)]
+        of_device = (each for each in self._limits_in.get((device, kind), ()) if each.identity == identity)
+        return [*self._limits_in.get((identity, kind), ()), *of_device]
 
     def is_exempt(self, limit: Limit, identity: IdentityId, known: int) -> bool:
         """Whether the restriction is lifted by a later grant, or by a handing over of the thread of which it did not

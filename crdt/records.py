@@ -163,6 +163,10 @@ def thread_id(genesis: Genesis) -> ThreadId:
     return ThreadId(keys.digest("thread", codec.encode(genesis)))
 
 
-def offer_bytes(thread: bytes, to: bytes) -> bytes:
-    """What the owner's root signs, label "transfer", to hand `thread` to the identity `to`."""
-    return thread + to
+def offer_bytes(thread: bytes, to: bytes, since: bytes) -> bytes:
+    """What the owner's root signs, label "transfer", to hand `thread` to the identity `to`.
+
+    `since` is the id of the record by which the owner became owner, empty for the first: a signature is good
+    for that one tenure, or whoever once had the thread could show it again after giving it back.
+    """
+    return thread + to + since

@@ -119,7 +119,7 @@ def revocation(replica: Replica, device: DeviceId, entries: Sequence[SignedEntry
 
 def restriction(replica: Replica, identity: IdentityId, role: Role) -> list[Action]:
     """Leave an identity at most `role`, and what it has written until now."""
-    devices = [d for d, of in replica.membership.identity_of.items() if of == identity]
+    devices = [device for device, homes in replica.membership.homes.items() if identity in homes]
     lost = [kind for kind in CONTENT if not may_write(role, kind)]
     return [Restrict(identity, role, replica.cuts(devices, lost))]
 
@@ -133,10 +133,13 @@ def offer(
     login: bytes = b"",
 ) -> Action:
     """Hand the thread over; only the owner's root can. `room` is the room's key, wrapped to the heir."""
-    return Offer(to, root.sign("transfer", offer_bytes(replica.thread, to)), room, generation, login)
+    owners = replica.membership.owners
+    since = owners[-1].since.id if owners and owners[-1].since else b""
+    signature = root.sign("transfer", offer_bytes(replica.thread, to, since))
+    return Offer(to, signature, room, generation, login)
 
 
 def acceptance(replica: Replica, offer_id: bytes, before: IdentityId) -> list[Action]:
     """The new owner's first record: the owner before keeps what stands of theirs."""
-    devices = [d for d, of in replica.membership.identity_of.items() if of == before]
+    devices = [device for device, homes in replica.membership.homes.items() if before in homes]
     return [Accept(offer_id, replica.cuts(devices, LaneKind))]

@@ -33,7 +33,7 @@ class Thread:
     def __init__(self, replica: Replica) -> None:
         self.replica = replica
         self._known: dict[tuple[bytes, str], Message] = {}
-        self._author: dict[str, bytes] = {}  # message id → the device first known to use it
+        self._devices: dict[str, set[bytes]] = {}  # message id → the devices that use it: one, if all are honest
         self._order: list[tuple[int, bytes, str]] = []
         self._runs = RunAccounts()
         self._changed_runs: dict[str, None] = {}
@@ -71,26 +71,26 @@ class Thread:
                 self._order.remove(before.place)
             insort(self._order, message.place)
         self._known[message.device, message.id] = message
-        self._author.setdefault(message.id, message.device)
+        self._devices.setdefault(message.id, set()).add(message.device)
 
     def _drop(self, message: Message) -> None:
         """Its author took it back, or made of it what is no message."""
         self._order.remove(message.place)
         del self._known[message.device, message.id]
-        if self._author.get(message.id) == message.device:
-            others = (device for _, device, identifier in self._order if identifier == message.id)
-            if (other := next(others, None)) is None:
-                del self._author[message.id]
-            else:
-                self._author[message.id] = other
+        self._devices[message.id].discard(message.device)
+        if not self._devices[message.id]:
+            del self._devices[message.id]
 
     def messages(self) -> list[Message]:
         """All messages in the order shown."""
         return [self._known[device, identifier] for _, device, identifier in self._order]
 
-    def message(self, identifier: str) -> Message | None:
-        """One message by its id."""
-        return self._known.get((self._author.get(identifier, b""), identifier))
+    def message(self, identifier: str, device: bytes | None = None) -> Message | None:
+        """One message by its id, of that device's. Anybody may use an id that they have seen elsewhere: name the device
+        if it matters whose message it is. Without one it is the first in the order shown, on every peer."""
+        devices = self._devices.get(identifier, set()) if device is None else {device}
+        found = (self._known.get((each, identifier)) for each in devices)
+        return min((each for each in found if each is not None), key=lambda each: each.place, default=None)
 
     def __len__(self) -> int:
         return len(self._order)

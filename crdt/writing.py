@@ -123,7 +123,7 @@ def _widest(tips: list[Node], left: int) -> Node:
 def _needed(membership: Membership, author: Author) -> Iterator[int]:
     """The records that a new envelope has to stand behind, as bit sets: first those that give its author the right,
     then what owners say, last what members say of themselves, of which anybody can make as many tips as they like."""
-    introduced = membership.introduced.get(author.device.id, 0)
+    introduced = membership.introduced_as.get((author.device.id, author.identity), 0)
     own = introduced & -introduced
     said = 0
     told = [(grant.identity, grant.node) for grant in membership.grants]

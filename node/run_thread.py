@@ -70,7 +70,7 @@ class RunThread:
     async def begin_message(self, thread: str, run: str, message: str, model: str) -> None:
         """Open the run's answer."""
         async with self._threads.change(_id(thread)) as draft:
-            if draft.thread.view.message(message) is None:
+            if draft.thread.view.message(message, draft.timeline.owner) is None:
                 opened = Message(message, b"", "assistant", 0, 0, "streaming", (), model=model, run=run)
                 self._put(draft, opened)
 
@@ -95,8 +95,8 @@ class RunThread:
     async def finish_message(self, thread: str, message: str, state: MessageState) -> None:
         """Close the answer; one that is final stays so."""
         async with self._threads.change(_id(thread)) as draft:
-            shown = draft.thread.view.message(message)
-            if shown is not None and shown.state != "final" and shown.device == draft.timeline.owner:
+            shown = draft.thread.view.message(message, draft.timeline.owner)
+            if shown is not None and shown.state != "final":
                 draft.commit(draft.timeline, lambda doc: set_fields(doc, message, {"state": state}))
 
     async def message_text(self, thread: str, message: str) -> str:

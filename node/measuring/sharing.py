@@ -166,7 +166,11 @@ async def _rows(party: Party, size: int, times: int) -> None:
     for what, found in acts.items():
         stored = sorted(each[0] for each in found)
         note = f"{statistics.median(each[1] for each in found):.2f} ms for a member, {found[-1][2]} bytes"
-        row = {"what": f"{what}, {size} member{'s' * (size > 1)}", "value": round(statistics.median(stored), 3), "unit": "ms"}
+        row = {
+            "what": f"{what}, {size} member{'s' * (size > 1)}",
+            "value": round(statistics.median(stored), 3),
+            "unit": "ms",
+        }
         row |= {"low": round(stored[0], 2), "high": round(stored[-1], 2), "note": note}
         print(json.dumps(row), flush=True)
 

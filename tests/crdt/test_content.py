@@ -9,6 +9,7 @@ import pytest
 from crdt import edits
 from crdt.content import Message, Part, leases, messages, read_leases, read_message, read_run, runs
 from crdt.permissions import Lane, LaneKind
+from crdt.replica import Replica
 from crdt.run_accounts import RunAccounts
 from crdt.thread import Thread, set_shared, shared_values
 from tests.crdt.people import Desk, Person
@@ -227,6 +228,23 @@ def test_nobody_hides_a_message_by_using_its_id() -> None:
     thread.refresh([ana.timeline, ben.timeline])
     left = thread.message("the id")
     assert left and left.device != first.device and len(thread) == 1
+
+
+@pytest.mark.parametrize("ana_first", [True, False])
+def test_whose_message_an_id_names_depends_on_no_order_of_arrival(ana_first: bool) -> None:
+    ana, ben = together()
+    anas = ana.say("the id")
+    change(ben, lambda doc: edits.put_message(doc, message("the id", Part("text", "Ben's"), role="user", key=9)))
+    bens = ben.frames[-1]
+    replica = Replica(ana.replica.thread, ana.replica.own_keys)
+    thread = Thread(replica)
+    for frame in [*ana.frames[:-1], *((anas, bens) if ana_first else (bens, anas))]:
+        thread.refresh(replica.receive(frame).lanes)
+    found = thread.message("the id")
+    assert found and found.text == "the id"
+    bens_own = thread.message("the id", ben.timeline.owner)
+    assert bens_own and bens_own.text == "Ben's"
+    assert thread.message("the id", bytes(32)) is None
 
 
 def test_a_message_moves_when_its_key_does() -> None:

@@ -157,7 +157,8 @@ def test_a_cut_names_one_branch_of_a_forked_chain_and_the_other_falls() -> None:
     assert_order_plays_no_part(ana, range(20))
 
 
-def test_a_cut_on_the_branch_that_nobody_vouches_for_leaves_what_both_have_in_common() -> None:
+def test_a_cut_on_a_branch_that_nobody_vouches_for_keeps_it_against_another_one() -> None:
+    """The restriction's word is enough: else whoever is put out could erase what was to stay, by a second version."""
     ana, ben = together()
     ben.say("common")
     other = again(ben, BEN, 0)
@@ -166,7 +167,7 @@ def test_a_cut_on_the_branch_that_nobody_vouches_for_leaves_what_both_have_in_co
     restrict(ana, BEN)
     other.say("right")
     pass_round(ana, other)
-    assert Desk(rebuilt(ana.replica, ana.frames)).shown() == {"common"}
+    assert Desk(rebuilt(ana.replica, ana.frames)).shown() == {"common", "left"}
     assert_order_plays_no_part(ana)
 
 
@@ -185,7 +186,7 @@ def test_a_cut_of_one_branch_stands_although_somebody_vouches_for_the_other() ->
     ana.read([frame for frame in ben.frames if frame not in ana.frames])
     restrict(ana, BEN)
     pass_round(ana, ben, other, carl)
-    assert ana.shown() == {"Carl opens", "I saw right", "common"}
+    assert ana.shown() == {"Carl opens", "I saw right", "common", "left"}
     assert_order_plays_no_part(ana, range(20))
 
 

@@ -6,11 +6,13 @@ from contextlib import AbstractContextManager, contextmanager
 import msgspec
 import pytest
 
-from crdt import chains, codec, errors, governance, opening, replica
+from crdt import chains, codec, errors, governance, keys, opening, replica
+from crdt.fold import fold
 from crdt.permissions import LaneKind
-from crdt.records import Devices, Grant, Record, Relays, Restrict
+from crdt.records import Accept, Devices, Grant, Offer, Record, Relays, Restrict, RevokeDevice
 from crdt.replica import Status
 from tests.crdt.people import Desk, Person
+from tests.crdt.steps import function_calls
 from tests.crdt.world import envelope_of, frame_of, invite, pass_round, restrict
 
 Boundless = Callable[[], AbstractContextManager[None]]
@@ -192,3 +194,72 @@ def test_a_record_that_does_not_follow_its_chain_is_refused() -> None:
     for changed in ({"sequence": 9}, {"kind": LaneKind.CONTROL}):
         frame = frame_of(ben, msgspec.structs.replace(header, **changed), body)
         assert "not the next of its chain" in refusals(ana, [frame])[0]
+
+
+def test_actions_weigh_so_that_few_records_cannot_bring_them_without_end(small: Boundless) -> None:
+    ana, ben = together()
+    leaving = [Restrict(BEN.id, 0, ())]
+    with small():
+        frame, another = (ben.kept(ben.replica.commit_record(LaneKind.IDENTITY, leaving * count)) for count in (40, 2))
+    assert not refusals(ana, [frame])
+    assert refusals(ana, [another])
+
+
+def test_leaving_again_and_again_costs_no_look_at_each_for_each_record() -> None:
+    def calls(records: int) -> int:
+        ana, ben = together()
+        for _ in range(records):
+            ben.kept(ben.replica.commit_record(LaneKind.IDENTITY, [Restrict(BEN.id, 0, ())] * 4))
+        pass_round(ana, ben)
+        return function_calls(lambda: fold(ana.replica.graph))
+
+    calls(1)
+    assert calls(40) < 3 * calls(20)
+
+
+def test_ending_a_device_again_and_again_costs_no_look_at_each_for_each_of_its_records() -> None:
+    ben_ = Person("Ben with a phone")
+    ben_.add("phone")
+
+    def calls(records: int) -> int:
+        ana = ANA.found()
+        invite(ana, ben_)
+        ben, phone = ben_.desk(ana.replica.thread), ben_.desk(ana.replica.thread, "phone")
+        pass_round(ana, ben, phone)
+        for _ in range(records):
+            phone.kept(phone.replica.commit_record(LaneKind.IDENTITY, [Restrict(ANA.id, 0, ())]))
+        pass_round(ben, phone)
+        revoked = Person("Ben with a phone")
+        revoked.add("phone")
+        revoked.revoke("phone")
+        ben.introduce(revoked)
+        phone_id = ben_.devices["phone"].id
+        end = RevokeDevice(phone_id, ben.replica.cuts([phone_id], LaneKind))
+        for _ in range(records):
+            ben.kept(ben.replica.commit_record(LaneKind.IDENTITY, [end] * 4))
+        return function_calls(lambda: fold(ben.replica.graph))
+
+    calls(1)
+    assert calls(40) < 3 * calls(20)
+
+
+def test_a_forged_offer_is_looked_at_once_however_often_it_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    ana, ben = together()
+    forged = [Offer(BEN.id, BEN.root.signing.sign("transfer", bytes([number])), b"", 0, b"") for number in range(8)]
+    commit = ben.replica.commit_record(LaneKind.IDENTITY, forged)
+    ben.kept(commit)
+    assert commit.receipt.envelope
+    accepting = [Accept(commit.receipt.envelope.id, ())] * 8
+    for _ in range(5):
+        ben.kept(ben.replica.commit_record(LaneKind.IDENTITY, accepting))
+    pass_round(ana, ben)
+    looked: list[bytes] = []
+    really = keys.verify
+
+    def verify(public: bytes, *rest: object) -> bool:
+        looked.append(public)
+        return bool(really(public, *rest))
+
+    monkeypatch.setattr(keys, "verify", verify)
+    assert fold(ana.replica.graph).owner == ANA.id
+    assert not looked

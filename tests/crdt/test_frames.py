@@ -163,3 +163,13 @@ def test_a_header_in_a_second_spelling_is_refused() -> None:
     again = Envelope(made.id, made.header, longer, DEVICE.sign("envelope", longer), made.body)
     with pytest.raises(PeerFault, match="one spelling"):
         reopened(frames.seal_frame(again, EPOCH))
+
+
+def test_a_frame_under_another_nonce_is_refused() -> None:
+    """A member could make frames without end of one envelope, and no two peers would hold the same ones."""
+    outer = frames.parse_frame(frames.seal_frame(envelope(), EPOCH))
+    plaintext = keys.unseal(EPOCH.frame_key, outer.nonce, outer.ciphertext, outer.bound)
+    nonce = bytes(keys.NONCE_BYTES)
+    other = frames.parse_frame(outer.bound + nonce + keys.seal(EPOCH.frame_key, nonce, plaintext, outer.bound))
+    with pytest.raises(PeerFault, match="nonce"):
+        frames.open_frame(other, EPOCH, THREAD)

@@ -8,6 +8,7 @@ import pytest
 from crdt import identity, keys
 from crdt.errors import PeerFault
 from crdt.identity import DeviceKeys, DeviceLog, Entry, Root, SignedEntry, fold_log
+from tests.crdt.steps import function_calls
 
 ROOT = Root.from_seed(b"r" * 32)
 LAPTOP, DESKTOP, PHONE, THIEF, TABLET = (DeviceKeys.from_seed(bytes([n]) * 32) for n in range(1, 6))
@@ -156,3 +157,63 @@ def test_a_long_log_takes_memory_and_steps_in_proportion() -> None:
         tracemalloc.stop()
     assert log.devices[LAPTOP.id].name == "1499" and log.tips == (chain[-1].hash,)
     assert peak_bytes < 16 * 1024 * 1024
+
+
+def test_a_thiefs_identity_key_of_the_greatest_generation_falls_with_the_device() -> None:
+    """Else everything that is written in the time to come would be wrapped to the thief, for ever."""
+    honest, evil, fresh = (keys.AgreementKey.from_secret(bytes([n]) * 32).public for n in (1, 2, 3))
+    first = entry(identity.KEY, b"", LAPTOP.signing, THIRD, agreement=honest, generation=1)
+    stolen = entry(identity.KEY, b"", PHONE.signing, first, agreement=evil, generation=2**53)
+    ended = revoke(PHONE, LAPTOP.signing, stolen)
+    known = [FIRST, SECOND, THIRD, first, stolen]
+    assert fold_log(ROOT.identity, known).identity_key == (2**53, evil)
+    assert fold_log(ROOT.identity, [*known, ended]).identity_key == (1, honest)
+    renewed = entry(identity.KEY, b"", LAPTOP.signing, ended, agreement=fresh, generation=2)
+    assert fold_log(ROOT.identity, [*known, ended, renewed]).identity_key == (2, fresh)
+
+
+def test_the_key_of_a_revoked_device_serves_as_long_as_there_is_no_other() -> None:
+    honest = keys.AgreementKey.from_secret(bytes([1]) * 32).public
+    minted = entry(identity.KEY, b"", PHONE.signing, THIRD, agreement=honest, generation=1)
+    ended = revoke(PHONE, LAPTOP.signing, minted)
+    assert fold_log(ROOT.identity, [FIRST, SECOND, THIRD, minted, ended]).identity_key == (1, honest)
+
+
+@pytest.mark.parametrize("key", [bytes(32), bytes([1]) + bytes(31), (2**255 - 18).to_bytes(32, "little")])
+def test_a_key_of_small_order_enters_no_log(key: bytes) -> None:
+    """Wrapping to it fails: whoever had it as their identity key would keep an owner from handing out any key."""
+    with pytest.raises(PeerFault, match="no key in it"):
+        identity.open_entry(entry(identity.KEY, b"", LAPTOP.signing, FIRST, agreement=key, generation=1))
+    consent = PHONE.signing.sign("device-consent", identity.consent_bytes(ROOT.identity, key))
+    added = entry(identity.ADD, PHONE.id, LAPTOP.signing, FIRST, agreement=key, consent=consent)
+    with pytest.raises(PeerFault, match="no key in it"):
+        identity.open_entry(added)
+
+
+def test_a_forged_entry_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread may hold thousands, and folds them with every record that comes."""
+    forged = SignedEntry(SECOND.entry, bytes(64))
+    looked: list[bytes] = []
+    really = keys.verify
+
+    def verify(public: bytes, *rest: object) -> bool:
+        looked.append(public)
+        return bool(really(public, *rest))
+
+    monkeypatch.setattr(keys, "verify", verify)
+    for _ in range(3):
+        with pytest.raises(PeerFault, match="bad signature"):
+            identity.open_entry(forged)
+    assert len(looked) == 1
+
+
+def test_many_revocations_of_one_device_cost_no_look_at_each_for_each_of_its_entries() -> None:
+    def calls(count: int) -> int:
+        said = [THIRD]
+        for number in range(count):
+            said.append(entry(identity.RENAME, PHONE.id, PHONE.signing, said[-1], name=str(number)))
+        ended = [entry(identity.REVOKE, PHONE.id, LAPTOP.signing, said[-1], name=str(n)) for n in range(count)]
+        return function_calls(lambda: fold_log(ROOT.identity, [FIRST, SECOND, *said, *ended]))
+
+    calls(160)  # signatures are looked at once
+    assert calls(160) < 3 * calls(80)

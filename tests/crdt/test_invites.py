@@ -6,7 +6,10 @@ import msgspec
 import pytest
 
 from crdt import codec, errors, frames, inviting, keys, stewardship
+from crdt.author import Author
 from crdt.errors import ErrorKind, OpenSeshError, PeerFault
+from crdt.identity import KEY
+from crdt.ids import SessionId
 from crdt.invite_link import InviteLink
 from crdt.invites import (
     Asking,
@@ -324,6 +327,48 @@ def test_a_redemption_opens_for_its_own_link_and_thread_alone() -> None:
     ):
         with pytest.raises(PeerFault):
             open_redemption(key, thread, data)
+
+
+def test_a_joiner_with_a_key_of_small_order_is_refused() -> None:
+    """Nothing can be wrapped to it: the owner's device would fail at every try to let them in."""
+    _, laptop, _ = owners_desks()
+    link = offer(laptop)
+    mallory = Person("Mallory")
+    mallory.log(KEY, mallory.root.signing, agreement=bytes(32), generation=2)
+    invite = InviteKeys.from_secret(link.secret)
+    statement = codec.encode(
+        Statement(
+            *(1, link.thread, invite.id, mallory.id, mallory.devices["laptop"].id, bytes(32), LOGIN),
+            *(tuple(mallory.entries), "M"),
+        )
+    )
+    by_device = mallory.devices["laptop"].signing.sign("redeemer", statement)
+    signed = codec.encode(Redemption(statement, invite.signing.sign("redemption", statement), by_device))
+    sealed = bytes(24) + keys.seal(invite.sealing, bytes(24), signed, link.thread + invite.id)
+    with pytest.raises(PeerFault, match="bad device entry"):
+        open_redemption(invite, link.thread, sealed)
+
+
+@pytest.mark.parametrize("what", ["revoked device", "former key"])
+def test_a_thief_who_leaves_the_revocation_out_of_the_log_does_not_join_as_its_person(what: str) -> None:
+    """The thread knows more of Ben's log than the redemption shows."""
+    ben = Person("Ben")
+    phone = ben.add("phone")
+    _, laptop, _ = owners_desks()
+    link, shown = offer(laptop), list(ben.entries)
+    ben.revoke("phone")
+    fresh = keys.AgreementKey.from_secret(b"Ben's next identity key, 32 byte")
+    ben.log(KEY, ben.devices["laptop"].signing, agreement=fresh.public, generation=2)
+    laptop.introduce(ben)
+    author = Author(phone, ben.id, SessionId(bytes(16)), ben.author().random)
+    author = author if what == "revoked device" else ben.author()
+    invite = InviteKeys.from_secret(link.secret)
+    asking = open_redemption(invite, link.thread, redeem(invite, link.thread, author, shown, "Ben", LOGIN))
+    assert laptop.replica.author
+    with pytest.raises(OpenSeshError) as raised:
+        inviting.admit(laptop.replica, laptop.replica.author, asking, NOW)
+    assert raised.value.kind is errors.AUTH_FAILED
+    assert ben.id not in laptop.replica.membership.members()
 
 
 def test_the_keys_of_a_link_are_silent_about_its_secret() -> None:

@@ -207,3 +207,26 @@ def test_a_former_owner_who_names_heads_of_their_own_time_is_cut_all_the_same() 
     pass_round(carl, late)
     assert carl.shown() == set() and carl.replica.membership.owner == CARL.id
     assert_order_plays_no_part(carl)
+
+
+def test_a_signature_of_an_earlier_tenure_is_shown_again_in_vain() -> None:
+    """Ben had the thread, gave it back, was removed, and puts the old offer into a record of his own."""
+    ana, ben = together()
+    action = stewardship.offer(ana.replica, ANA.root.signing, BEN.id)
+    offered = ana.replica.commit_record(LaneKind.CONTROL, [action])
+    ana.kept(offered)
+    pass_round(ana, ben)
+    accept(ben, of(offered).id, ANA, [ANA, BEN, CARL])
+    back = offer(ben, BEN, ANA)
+    returned = ANA.desk(ana.replica.thread, session=3)
+    returned.read([*ana.frames, *(frame for frame in ben.frames if frame not in ana.frames)])
+    accept(returned, back, BEN, [ANA, CARL])
+    restrict(returned, BEN)
+    former = BEN.desk(ana.replica.thread, session=5)
+    former.read(returned.frames)
+    again = former.replica.commit_record(LaneKind.IDENTITY, [action])
+    former.kept(again)
+    former.kept(former.replica.commit_record(LaneKind.CONTROL, [Accept(of(again).id, ())]))
+    pass_round(returned, former)
+    assert returned.replica.membership.owner == ANA.id
+    assert_order_plays_no_part(returned)

@@ -167,7 +167,7 @@ def actions() -> list[Action]:
     """One of each kind."""
     genesis = Genesis(ROOT.identity, "thread", fixed("room"), fixed("salt"), 1_700_000_000_000)
     cut = Cut(int(LaneKind.TIMELINE), b"", PHONE.id, (fixed("tip"),))
-    offered = offer_bytes(thread_id(genesis), fixed("heir"))
+    offered = offer_bytes(thread_id(genesis), fixed("heir"), b"")
     return [
         genesis,
         Devices(tuple(log())),
