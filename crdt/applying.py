@@ -15,7 +15,7 @@ from crdt.envelope import ChainKey
 from crdt.errors import PeerFault
 from crdt.forks import Forks
 from crdt.governance import Graph
-from crdt.ids import EnvelopeId, ThreadId
+from crdt.ids import DeviceId, EnvelopeId, IdentityId, ThreadId
 from crdt.lane import LaneDocument, Quarantined, client_id
 from crdt.membership import Membership
 from crdt.permissions import GOVERNANCE, SINGLE_WRITER, Lane, LaneKind, Role, may_write
@@ -61,6 +61,20 @@ class Applying:
             if applied and applied[0][0].lane == lane:
                 yield from (link.id for link, _ in applied)
 
+    def carried(self) -> Iterator[tuple[Link, frozenset[IdentityId]]]:
+        """What is applied in `shared` though it is beyond a cut, with those by whom it is kept."""
+        for chain, applied in self._applied.items():
+            if chain[0] == LaneKind.SHARED:
+                for link, _ in applied:
+                    if keepers := self.acceptance.kept_by(link):
+                        yield link, keepers
+
+    def knowing(self, record: int) -> set[DeviceId]:
+        """The devices that have written something in knowledge of the governance record of that index."""
+        return {
+            DeviceId(chain[2]) for chain, applied in self._applied.items() if applied and applied[-1][1] >> record & 1
+        }
+
     def _own_client(self, lane: Lane) -> int | None:
         if self._author is None or (lane.owner and lane.owner != self._author.device.id):
             return None
@@ -73,8 +87,13 @@ class Applying:
         if self.paused:
             return
         for link in links:
-            self._queue.extend(sorted(self.acceptance.arrived(link)))
-            for chain in self._forks.linked(link):
+            reached = self.acceptance.arrived(link)
+            self._queue.extend(sorted(reached))
+            changed = self._forks.linked(link)
+            if reached and self.chains.forked:  # what counts now may vouch for a branch
+                self._forks.renew()
+                changed = self.chains.forked
+            for chain in sorted(changed):
                 self._check_again(chain)
                 self._queue.append(chain)
             if link.parent is self.last(link.chain)[0]:
@@ -101,7 +120,7 @@ class Applying:
     def resume(self, receipt: Receipt) -> None:
         """Decide about everything that came in during a pause."""
         self.paused = False
-        self._forks.reset()
+        self._forks.renew()
         self.acceptance.renew()
         for chain in self._applied:
             self._check_again(chain)
@@ -219,6 +238,7 @@ def _same_rights(before: Membership, after: Membership) -> bool:
     return (
         before.owners == after.owners
         and before.limits == after.limits
+        and before.settlements == after.settlements
         and before.grants == after.grants
         and before.identity_of == after.identity_of
     )

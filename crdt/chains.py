@@ -5,7 +5,7 @@ different things at one position makes it fork: see `forks`.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from crdt.envelope import ChainKey, Envelope, Header
@@ -48,6 +48,14 @@ class Link:
     def place(self) -> Place:
         return self.header.chain[:3]
 
+    def onward(self) -> "Iterator[Link]":
+        """The link and everything after it, on all branches."""
+        todo = [self]
+        while todo:
+            link = todo.pop()
+            yield link
+            todo += link.children
+
 
 class Chains:
     """All content envelopes whose chain is here from its beginning, and those that wait for it."""
@@ -58,6 +66,7 @@ class Chains:
         self._by_id: dict[bytes, Link] = {}
         self._waiting: OrderedDict[bytes, tuple[Envelope, bytes]] = OrderedDict()
         self._waiting_bytes = 0
+        self._naming: dict[bytes, list[Link]] | None = None  # id → links that name it as seen
         self._after: dict[bytes, list[bytes]] = {}  # missing predecessor → the envelopes that wait for it
 
     def __len__(self) -> int:
@@ -71,6 +80,19 @@ class Chains:
 
     def get(self, identifier: bytes) -> Link | None:
         return self._by_id.get(identifier)
+
+    def naming(self, identifier: bytes) -> Sequence[Link]:
+        """What names an envelope as seen. Noted from the first question on: that one costs a look at all links."""
+        if self._naming is None:
+            self._naming = {}
+            for link in self:
+                self._note_names(link, self._naming)
+        return self._naming.get(identifier, ())
+
+    @staticmethod
+    def _note_names(link: Link, naming: "dict[bytes, list[Link]]") -> None:
+        for identifier in link.header.seen:
+            naming.setdefault(identifier, []).append(link)
 
     @property
     def waiting(self) -> int:
@@ -103,6 +125,8 @@ class Chains:
             return None  # names as its predecessor what is none: no honest author does, and nobody will read on
         link = Link(envelope, update, parent)
         self._by_id[link.id] = link
+        if self._naming is not None:
+            self._note_names(link, self._naming)
         siblings = parent.children if parent else self.openers.setdefault(header.chain, [])
         siblings.append(link)
         if len(siblings) > 1:

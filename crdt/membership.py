@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from crdt.admissions import Admitted, Invites
 from crdt.governance import Node
 from crdt.identity import DeviceLog, SignedEntry
-from crdt.ids import DeviceId, EpochId, IdentityId
+from crdt.ids import DeviceId, EnvelopeId, EpochId, IdentityId
 from crdt.permissions import LaneKind, Role, may_write
 from crdt.records import Cut, Genesis
 
@@ -43,9 +43,17 @@ class Limit:
 
     def tips(self, kind: int, scope: bytes, device: bytes) -> tuple[bytes, ...]:
         """The tips it leaves that device in that lane; none means nothing stays."""
-        return tuple(
-            tip for cut in self.cuts if (cut.kind, cut.scope, cut.device) == (kind, scope, device) for tip in cut.tips
-        )
+        return named_tips(self.cuts, kind, scope, device)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A counted settlement: `identity`, an owner, closed the matter of the restrictions in one record."""
+
+    node: Node
+    identity: IdentityId
+    restriction: EnvelopeId
+    cuts: tuple[Cut, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,7 @@ class Membership:
     introduced: dict[DeviceId, int] = field(default_factory=dict)  # bit set of the records that carry its log entry
     grants: list[Given] = field(default_factory=list)
     limits: list[Limit] = field(default_factory=list)
+    settlements: list[Settled] = field(default_factory=list)
     epochs: list[Opened] = field(default_factory=list)
     relays: tuple[str, ...] = ()
     offers: list[tuple[Node, IdentityId]] = field(default_factory=list)
@@ -154,6 +163,10 @@ class Membership:
     def limits_on(self, identity: IdentityId, device: bytes, kind: LaneKind) -> list[Limit]:
         """The restrictions that cut that device's lanes of that kind."""
         return [limit for limit in self._limits_of.get(identity, ()) if limit.concerns(identity, device, kind)]
+
+    def settled(self, limit: Limit) -> list[Settled]:
+        """The settlements of a restriction: until there is one, others' work carries along what it cuts in `shared`."""
+        return [each for each in self.settlements if each.restriction == limit.node.id]
 
     def is_exempt(self, limit: Limit, identity: IdentityId, known: int) -> bool:
         """Whether the restriction is lifted by a later grant, or by a handing over of the thread of which it did not
@@ -238,6 +251,11 @@ class Membership:
         """The counted epochs that no other one names as its parent."""
         named = {parent for epoch in self.epochs for parent in epoch.parents}
         return [epoch for epoch in self.epochs if epoch.id not in named]
+
+
+def named_tips(cuts: tuple[Cut, ...], kind: int, scope: bytes, device: bytes) -> tuple[bytes, ...]:
+    """The tips that cuts name of one device in one lane."""
+    return tuple(tip for cut in cuts if (cut.kind, cut.scope, cut.device) == (kind, scope, device) for tip in cut.tips)
 
 
 def _caps(limit: Limit, grant: Given, closure: int) -> bool:

@@ -21,7 +21,7 @@ from crdt.envelope import Envelope, Header, open_body
 from crdt.epochs import Epoch, Keyring
 from crdt.errors import PeerFault
 from crdt.governance import MAX_ENDED, MAX_FOREIGN, Graph, Held, Node
-from crdt.ids import DeviceId, EnvelopeId, EpochId, ThreadId
+from crdt.ids import DeviceId, EnvelopeId, EpochId, IdentityId, ThreadId
 from crdt.lane import LaneDocument
 from crdt.membership import Membership
 from crdt.opening import Opening
@@ -99,6 +99,19 @@ class Replica:
     def accepted(self, lane: Lane) -> Iterator[EnvelopeId]:
         """The ids of the envelopes that are applied of a lane, session by session."""
         return self._content.accepted(lane)
+
+    def carried(self) -> dict[EnvelopeId, frozenset[IdentityId]]:
+        """What is applied in `shared` though it is beyond a cut, by envelope, with those by whom it is kept: whoever
+        went on from it unknowing, or, once that is settled, the owner. To be shown as "Ben's, kept by Carl"."""
+        return {link.id: keepers for link, keepers in self._content.carried()}
+
+    def knowing(self, record: EnvelopeId) -> set[DeviceId]:
+        """The devices that have written something, of any kind, in knowledge of a governance record that is here."""
+        node = self.graph.get(record)
+        if node is None:
+            return set()
+        writers = {DeviceId(each.device) for each in self.graph.nodes if each.knew(node.index) or each is node}
+        return writers | self._content.knowing(node.index)
 
     def has(self, identifier: bytes) -> bool:
         """Whether the envelope with that id is here, accepted or waiting."""
