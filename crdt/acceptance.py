@@ -76,6 +76,16 @@ class Acceptance:
             closure if closure is not None and all(self._leaves(cut, link) for cut in self._binding_on(link)) else None
         )
 
+    def refuses(self, link: Link, before: int) -> bool:
+        """Whether a link doesn't count, and nothing is known to be missing that would decide it otherwise."""
+        closure = self._closure(link.header.heads)
+        if closure is None:
+            return False
+        if self._right(link, before) is None:
+            return True
+        cuts = [cut for cut in self._binding_on(link) if not self._leaves(cut, link)]
+        return any(not any(kept.missing for kept in cut.leaving) for cut in cuts)
+
     def kept_by(self, link: Link) -> frozenset[IdentityId]:
         """By whom an accepted link is kept, though it is beyond a cut: by those who went on from it unknowing, or by
         the owner who settled the matter. Empty for everything else."""

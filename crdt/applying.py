@@ -17,6 +17,7 @@ from crdt.forks import Forks
 from crdt.governance import Graph
 from crdt.ids import DeviceId, EnvelopeId, IdentityId, ThreadId
 from crdt.lane import LaneDocument, Quarantined, client_id
+from crdt.left_out import Reason, left_out
 from crdt.membership import Membership
 from crdt.permissions import GOVERNANCE, SINGLE_WRITER, Lane, LaneKind, Role, may_write
 from crdt.receipt import Receipt
@@ -68,6 +69,10 @@ class Applying:
                 for link, _ in applied:
                     if keepers := self.acceptance.kept_by(link):
                         yield link, keepers
+
+    def left_out(self) -> dict[EnvelopeId, Reason]:
+        """What is here and doesn't count, with the reason; not what waits for something missing."""
+        return left_out(self.chains, self.acceptance, self._forks)
 
     def knowing(self, record: int) -> set[DeviceId]:
         """The devices that have written something in knowledge of the governance record of that index."""

@@ -23,6 +23,7 @@ from crdt.errors import PeerFault
 from crdt.governance import MAX_ENDED, MAX_FOREIGN, Graph, Held, Node
 from crdt.ids import DeviceId, EnvelopeId, EpochId, IdentityId, ThreadId
 from crdt.lane import LaneDocument
+from crdt.left_out import Reason
 from crdt.membership import Membership
 from crdt.opening import Opening
 from crdt.permissions import GOVERNANCE, Lane, LaneKind, Role, lane_of, may_write
@@ -104,6 +105,10 @@ class Replica:
         """What is applied in `shared` though it is beyond a cut, by envelope, with those by whom it is kept: whoever
         went on from it unknowing, or, once that is settled, the owner. To be shown as "Ben's, kept by Carl"."""
         return {link.id: keepers for link, keepers in self._content.carried()}
+
+    def left_out(self) -> dict[EnvelopeId, Reason]:
+        """What is here and doesn't count, with the reason; not what waits for something missing. See `drafts`."""
+        return self._content.left_out()
 
     def knowing(self, record: EnvelopeId) -> set[DeviceId]:
         """The devices that have written something, of any kind, in knowledge of a governance record that is here."""
