@@ -86,6 +86,17 @@ class Acceptance:
         cuts = [cut for cut in self._binding_on(link) if not self._leaves(cut, link)]
         return any(not any(kept.missing for kept in cut.leaving) for cut in cuts)
 
+    def missing(self, link: Link) -> list[bytes]:
+        """What an answer about a link may still depend on: heads that aren't here, tips that a cut of it names."""
+        heads = [each for each in link.header.heads if each not in self._graph]
+        if heads or DeviceId(link.header.device) not in self.membership.identity_of:
+            return heads
+        return [tip for cut in self._cuts_of(link.place) for kept in cut.leaving for tip in kept.missing]
+
+    def closure_of(self, link: Link) -> int:
+        """The closure of a link's heads; of none if one of them isn't here."""
+        return self._closure(link.header.heads) or 0
+
     def kept_by(self, link: Link) -> frozenset[IdentityId]:
         """By whom an accepted link is kept, though it is beyond a cut: by those who went on from it unknowing, or by
         the owner who settled the matter. Empty for everything else."""

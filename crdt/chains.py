@@ -21,7 +21,7 @@ Place = tuple[int, bytes, bytes]  # kind, scope, device: where sessions follow o
 class Link:
     """One content envelope in its chain. `update` is its plaintext until it has been applied."""
 
-    __slots__ = ("base", "children", "clock", "header", "id", "opener", "parent", "state", "update")
+    __slots__ = ("base", "children", "clock", "header", "id", "is_idle", "opener", "parent", "state", "update")
 
     WAITING, APPLIED, REFUSED = range(3)
 
@@ -33,6 +33,7 @@ class Link:
         self.opener: Link = parent.opener if parent else self
         self.children: list[Link] = []
         self.state = Link.WAITING
+        self.is_idle = False  # it counts for nothing, by the records that are here: see `budget`
         self.base: Mapping[int, int] = {}  # clocks of other clients that this envelope's author had applied
         self.clock = 0  # of its own client, after it
 
@@ -133,6 +134,25 @@ class Chains:
             self.forked.add(link.chain)
         return link
 
+    def remove(self, link: Link) -> None:
+        """Let go of a link and all that follows it: none of it is applied."""
+        siblings = link.parent.children if link.parent else self.openers[link.chain]
+        siblings.remove(link)
+        if not siblings and link.parent is None:
+            del self.openers[link.chain]
+        for each in link.onward():
+            del self._by_id[each.id]
+            if self._naming is not None:
+                for identifier in each.header.seen:
+                    self._naming[identifier].remove(each)
+        forks = (len(each.children) > 1 for each in self._all_of(link.chain))
+        if link.chain in self.forked and len(self.openers.get(link.chain, ())) < 2 and not any(forks):
+            self.forked.discard(link.chain)
+
+    def _all_of(self, chain: ChainKey) -> "Iterator[Link]":
+        for opener in self.openers.get(chain, ()):
+            yield from opener.onward()
+
     def _hold(self, envelope: Envelope, update: bytes) -> None:
         self._waiting[envelope.id] = (envelope, update)
         self._waiting_bytes += len(update)
@@ -144,6 +164,18 @@ class Chains:
             beside.remove(identifier)
             if not beside:
                 del self._after[dropped.header.previous]
+
+    def drop_waiting(self, predecessor: bytes) -> list[bytes]:
+        """Let go of everything that waits for this one, and for that in turn. Returns their ids."""
+        dropped: list[bytes] = []
+        todo = [predecessor]
+        while todo:
+            for identifier in self._after.pop(todo.pop(), ()):
+                if held := self._waiting.pop(identifier, None):
+                    self._waiting_bytes -= len(held[1])
+                    dropped.append(identifier)
+                    todo.append(identifier)
+        return dropped
 
     def after(self, chain: ChainKey, link: Link | None) -> Link | None:
         """What follows a link of a chain (None: its opener), if that is one envelope and no more."""

@@ -6,6 +6,7 @@ and which epoch to write with. What counts is decided in `fold`.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from crdt.admissions import Admitted, Invites
 from crdt.governance import Node
@@ -73,6 +74,14 @@ class Ownership:
 
     identity: IdentityId
     since: Node | None
+
+
+class Said(NamedTuple):
+    """The ids of the records that give an identity a role, limit it, and settle such limits."""
+
+    given: frozenset[EnvelopeId]
+    limited: frozenset[EnvelopeId]
+    settled: frozenset[EnvelopeId]
 
 
 @dataclass(slots=True)
@@ -163,6 +172,15 @@ class Membership:
     def limits_on(self, identity: IdentityId, device: bytes, kind: LaneKind) -> list[Limit]:
         """The restrictions that cut that device's lanes of that kind."""
         return [limit for limit in self._limits_of.get(identity, ()) if limit.concerns(identity, device, kind)]
+
+    def says_of(self, identity: IdentityId) -> Said:
+        """The counted records that decide an identity's rights."""
+        limited = frozenset(limit.node.id for limit in self._limits_of.get(identity, ()))
+        return Said(
+            frozenset(grant.node.id for grant in self._grants_to.get(identity, ())),
+            limited,
+            frozenset(each.node.id for each in self.settlements if each.restriction in limited),
+        )
 
     def settled(self, limit: Limit) -> list[Settled]:
         """The settlements of a restriction: until there is one, others' work carries along what it cuts in `shared`."""

@@ -179,7 +179,7 @@ class Replica:
         if envelope.header.kind in GOVERNANCE:
             self._admit_record(envelope, decode_record(plaintext), outside, receipt)
         elif envelope.header.kind != LaneKind.OUTPUT:  # which has no rules yet: stored by the caller, decided later
-            self._content.linked(self.chains.add(envelope, plaintext), receipt)
+            self._content.take(envelope, plaintext, receipt)
 
     def _admit_record(self, envelope: Envelope, record: Record, outside: bytes, receipt: Receipt) -> None:
         self._check_root(envelope, record)
@@ -188,7 +188,7 @@ class Replica:
         size = len(self.graph)
         self._held.add(envelope, record, lambda each, its_record: self._join(each, its_record, receipt))
         if len(self.graph) > size:
-            self._content.governed(receipt)
+            self._content.governed(self.graph.nodes[size:], receipt)
         if self._opening.is_crowded:
             self._opening.let_go(each.id for each in self.membership.epochs)
 
@@ -282,7 +282,7 @@ class Replica:
         receipt = Receipt(Status.NEW, envelope)
         self._content.made_here = envelope.id
         try:
-            self._content.linked(self.chains.add(envelope, update), receipt)
+            self._content.take(envelope, update, receipt)
         finally:
             self._content.made_here = None
         link = self.chains.get(envelope.id)
