@@ -1,18 +1,21 @@
 """Whether a content envelope counts: its author's right at the heads it names, and every cut over it.
 
 Order plays no part: each answer depends on the linked governance records, the envelope, what stands
-before it in its chain, and the tips that cuts name. An answer may turn from yes to no only when a
-governance record comes in (`renew`), and from no to yes also when a tip that a cut names comes in (`arrived`).
+before it in its chain, the tips that cuts name and, in `shared`, who went on from it. An answer may turn
+from yes to no only when a governance record comes in (`renew`); from no to yes also when a tip that a cut
+names comes in, or an envelope that went on from it (`arrived`).
 """
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from crdt.chains import Chains, Link, Place
+from crdt.endorsement import Carried
 from crdt.envelope import ChainKey
 from crdt.fold import fold
 from crdt.governance import Graph
 from crdt.ids import DeviceId, IdentityId
-from crdt.membership import Limit, Membership
+from crdt.membership import Limit, Membership, Settled, named_tips
 from crdt.permissions import LaneKind, may_write
 
 
@@ -26,8 +29,10 @@ class Acceptance:
         self._outdated = False
         self._closures: dict[tuple[bytes, ...], int] = {}
         self._rights: dict[tuple[bytes, int, LaneKind], bool] = {}
-        self._kept: dict[Place, list[tuple[Limit, Kept]]] = {}
-        self._binding: dict[bytes, list[Kept]] = {}  # opener → what the restrictions that bind its session leave
+        self._cuts: dict[Place, list[CutOff]] = {}
+        self._binding: dict[bytes, list[CutOff]] = {}  # opener → the restrictions that bind its session
+        self._carried: dict[int, Carried] = {}  # by the `id` of the restriction, which the membership keeps alive
+        self._standing: dict[bytes, int | None] = {}  # what `_stands` has found
 
     @property
     def membership(self) -> Membership:
@@ -40,15 +45,25 @@ class Acceptance:
         """A governance record has joined the graph: every chain has to be asked about again."""
         self._outdated = True
         self._rights.clear()
-        self._kept.clear()
+        self._cuts.clear()
         self._binding.clear()
+        self._carried.clear()
+        self._standing.clear()
 
     def arrived(self, link: Link) -> set[ChainKey]:
-        """A link has joined its chain. If cuts leave it standing, the chains that stand with it."""
+        """A link has joined its chain. Returns the chains that it brings within a cut, or carries across one."""
         reached: set[ChainKey] = set()
-        for _, kept in self._kept.get(link.place, ()):
-            if link.id in kept.missing:
-                reached |= kept.extend([link.id])
+        for cut in self._cuts.get(link.place, ()):
+            for kept in cut.leaving:
+                if link.id in kept.missing:
+                    reached |= kept.extend([link.id])
+        if link.header.kind == LaneKind.SHARED:
+            if reached and self._carried:  # whoever stands within the cut now may keep what others wrote
+                self._carried.clear()
+                self._standing.clear()
+                reached |= {chain for chain in self._chains.openers if chain[0] == LaneKind.SHARED}
+            for carried in self._carried.values():
+                reached |= carried.joined(link)
         return reached
 
     def accepts(self, link: Link, before: int) -> int | None:
@@ -56,16 +71,44 @@ class Acceptance:
 
         The predecessors are accepted, and none of them is followed by a second envelope.
         """
+        closure = self._right(link, before)
+        return (
+            closure if closure is not None and all(self._leaves(cut, link) for cut in self._binding_on(link)) else None
+        )
+
+    def refuses(self, link: Link, before: int) -> bool:
+        """Whether a link doesn't count, and nothing is known to be missing that would decide it otherwise."""
         closure = self._closure(link.header.heads)
-        if closure is None or before & ~closure or not self._may(link, closure):
-            return None
-        if self.author_of(link) != self.author_of(link.opener):
-            return None  # a chain has one author: what binds its opener binds all of it
-        return closure if all(kept.holds(link) for kept in self._binding_on(link)) else None
+        if closure is None:
+            return False
+        if self._right(link, before) is None:
+            return True
+        cuts = [cut for cut in self._binding_on(link) if not self._leaves(cut, link)]
+        return any(not any(kept.missing for kept in cut.leaving) for cut in cuts)
+
+    def missing(self, link: Link) -> list[bytes]:
+        """What an answer about a link may still depend on: heads that aren't here, tips that a cut of it names."""
+        heads = [each for each in link.header.heads if each not in self._graph]
+        if heads or not self.membership.homes.get(DeviceId(link.header.device)):
+            return heads
+        return [tip for cut in self._cuts_of(link.place) for kept in cut.leaving for tip in kept.missing]
+
+    def closure_of(self, link: Link) -> int:
+        """The closure of a link's heads; of none if one of them isn't here."""
+        return self._closure(link.header.heads) or 0
+
+    def kept_by(self, link: Link) -> frozenset[IdentityId]:
+        """By whom an accepted link is kept, though it is beyond a cut: by those who went on from it unknowing, or by
+        the owner who settled the matter. Empty for everything else."""
+        found: set[IdentityId] = set()
+        for cut in self._binding_on(link):
+            if not cut.kept.holds(link):
+                found |= self._carried_on(cut).keepers(link) if not cut.settled else {s.identity for s in cut.settled}
+        return frozenset(found)
 
     def leaves(self, link: Link) -> bool:
         """Whether the author is known, and the restrictions that bind the session leave a link, rights aside."""
-        return self.author_of(link) is not None and all(kept.holds(link) for kept in self._binding_on(link))
+        return self.author_of(link) is not None and all(self._leaves(cut, link) for cut in self._binding_on(link))
 
     def is_ended(self, link: Link) -> bool:
         """Whether a restriction ends the session of an accepted link: nothing after it counts, whatever is granted."""
@@ -93,29 +136,110 @@ class Acceptance:
             self._rights[asked] = role is not None and may_write(role, LaneKind(header.kind))
         return self._rights[asked]
 
-    def _binding_on(self, link: Link) -> "list[Kept]":
-        """What is left by each restriction that the link's session has to keep to."""
+    def _right(self, link: Link, before: int) -> int | None:
+        """The closure of its heads if its author had the right there, whatever was cut off later."""
+        closure = self._closure(link.header.heads)
+        if closure is None or before & ~closure or not self._may(link, closure):
+            return None
+        # A chain has one author: what binds its opener binds all of it.
+        return closure if self.author_of(link) == self.author_of(link.opener) else None
+
+    def _binding_on(self, link: Link) -> "list[CutOff]":
+        """The restrictions that the link's session has to keep to."""
         opener = link.opener
         binding = self._binding.get(opener.id)
         if binding is None:
-            concerned = self._kept_in(link.place)
+            concerned = self._cuts_of(link.place)
             closure = self._closure(opener.header.heads) or 0 if concerned else 0
             author = self.author_of(opener)
             binding = self._binding[opener.id] = [
-                kept
-                for limit, kept in concerned
-                if limit.identity == author and not self.membership.is_exempt(limit, author, closure)
+                cut
+                for cut in concerned
+                if cut.limit.identity == author and not self.membership.is_exempt(cut.limit, author, closure)
             ]
         return binding
 
-    def _kept_in(self, place: Place) -> "list[tuple[Limit, Kept]]":
-        found = self._kept.get(place)
+    def _cuts_of(self, place: Place) -> "list[CutOff]":
+        found = self._cuts.get(place)
         if found is None:
             kind, _, device = place
             homes = self.membership.homes.get(DeviceId(device), ())
             limits = [each for home in homes for each in self.membership.limits_on(home, device, LaneKind(kind))]
-            found = self._kept[place] = [(limit, Kept(self._chains, place, limit.tips(*place))) for limit in limits]
+            found = self._cuts[place] = [self._cut_off(limit, place) for limit in limits]
         return found
+
+    def _cut_off(self, limit: Limit, place: Place) -> "CutOff":
+        settled = self.membership.settled(limit) if place[0] == LaneKind.SHARED else []
+        tips = (limit.tips(*place), *(named_tips(each.cuts, *place) for each in settled))
+        kept, *raised = (Kept(self._chains, place, each) for each in tips)
+        return CutOff(limit, kept, raised, settled)
+
+    # ---- what others carry across a cut
+
+    def _leaves(self, cut: "CutOff", link: Link) -> bool:
+        """Whether a restriction leaves the link: by the tips it names, its settlement, or until then by who went on."""
+        if any(kept.holds(link) for kept in cut.leaving):
+            return True
+        return not cut.settled and link.header.kind == LaneKind.SHARED and self._carried_on(cut).holds(link)
+
+    def _carried_on(self, cut: "CutOff") -> Carried:
+        limit = cut.limit
+        found = self._carried.get(id(limit))
+        if found is None:
+            found = self._carried[id(limit)] = Carried(
+                self._chains,
+                lambda link: not (self._closure(link.header.heads) or -1) & limit.node.bit,
+                lambda link: any(c.limit is limit and not c.kept.holds(link) for c in self._concerned(link)),
+                lambda link: self._voice(limit, link),
+            )
+            for chain, openers in list(self._chains.openers.items()):
+                if chain[0] == LaneKind.SHARED and self._is_of(limit, chain[2]):
+                    for opener in openers:
+                        for each in opener.onward():
+                            found.joined(each)
+        return found
+
+    def _is_of(self, limit: Limit, device: bytes) -> bool:
+        """Whether a restriction that cuts `shared` is about that device."""
+        homes = self.membership.homes.get(DeviceId(device), ())
+        return limit.identity in homes and limit.concerns(limit.identity, device, LaneKind.SHARED)
+
+    def _concerned(self, link: Link) -> "list[CutOff]":
+        return self._binding_on(link) if self.membership.homes.get(DeviceId(link.header.device)) else []
+
+    def _voice(self, limit: Limit, link: Link) -> IdentityId | None:
+        """Whose word it is, if its author may keep what that restriction cuts off."""
+        if self._is_of(limit, link.header.device) or self._stands(link) is None:
+            return None
+        return self.author_of(link)
+
+    def _stands(self, link: Link) -> int | None:
+        """The closure of its heads, if it and all before it in its chain count without being carried by anybody."""
+        path: list[Link] = []
+        at: Link | None = link
+        while at is not None and at.id not in self._standing:
+            path.append(at)
+            at = at.parent
+        before = self._standing[at.id] if at is not None else 0
+        for each in reversed(path):
+            closure = self._right(each, before) if before is not None else None
+            if closure is not None and not all(any(k.holds(each) for k in c.leaving) for c in self._binding_on(each)):
+                closure = None
+            before = self._standing[each.id] = closure
+        return before
+
+
+class CutOff(NamedTuple):
+    """What one restriction leaves of a device in a lane: the tips it names, and those that its settlements name."""
+
+    limit: Limit
+    kept: "Kept"
+    raised: "list[Kept]"
+    settled: list[Settled]
+
+    @property
+    def leaving(self) -> "list[Kept]":
+        return [self.kept, *self.raised]
 
 
 class Kept:

@@ -124,26 +124,46 @@ class Invites:
             uses = self.offered[key].action.uses if key in self.offered else 0
             live = [a for a in self._admitted.get(key, ()) if closure & a.node.bit and not self._is_void(a, closure)]
             places: dict[IdentityId, tuple[Rank, bytes]] = {}
+            race = _Race(live, uses)
             for each in live:
                 place = (each.rank, each.action.redemption)
-                if self._saw_room(each, live, uses):
+                if race.saw_room(each):
                     places[each.identity] = min(place, places.get(each.identity, place))
             first = sorted(places, key=lambda identity: (places[identity], identity))[:uses]
             found = self._standing[key, closure] = frozenset(first)
         return found
 
-    @staticmethod
-    def _saw_room(admitted: Admitted, live: Sequence[Admitted], uses: int) -> bool:
-        """Whether whoever let somebody in knew of fewer others than the invite has uses."""
-        others: set[IdentityId] = set()
-        for each in live:
-            if each.identity != admitted.identity and admitted.node.knew(each.node.index):
-                others.add(each.identity)
-                if len(others) >= uses:
-                    return False
-        return True
-
     def _is_void(self, admitted: Admitted, closure: int) -> bool:
         """Whether the invite was withdrawn by a record that did not know of this admission."""
         closing = self._withdrawn.get(admitted.invite, ())
         return any(closure & node.bit and not node.closure & admitted.node.bit for node in closing)
+
+
+class _Race:
+    """Who was let in by one invite, so that "whom did this record know of" takes few steps however many there are."""
+
+    def __init__(self, live: Sequence[Admitted], uses: int) -> None:
+        self._uses = uses
+        self._of_record: dict[int, set[IdentityId]] = defaultdict(set)  # index → whom it admits, hardly ever several
+        for each in live:
+            self._of_record[each.node.index].add(each.identity)
+        self._everything = sum(1 << index for index in self._of_record)
+        self._alone: dict[IdentityId, int] = defaultdict(int)  # bit sets of the records that admit one joiner alone
+        for index, joiners in self._of_record.items():
+            if len(joiners) == 1:
+                self._alone[next(iter(joiners))] |= 1 << index
+
+    def saw_room(self, admitted: Admitted) -> bool:
+        """Whether whoever let somebody in knew of fewer others than the invite has uses."""
+        others: set[IdentityId] = set()
+        known = admitted.node.past & self._everything
+        while known:
+            index = (known & -known).bit_length() - 1
+            known &= known - 1
+            for joiner in self._of_record[index]:
+                known &= ~self._alone[joiner]
+                if joiner != admitted.identity:
+                    others.add(joiner)
+            if len(others) >= self._uses:
+                return False
+        return True

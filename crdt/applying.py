@@ -6,17 +6,19 @@ one another in one long row.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from crdt.acceptance import Acceptance
 from crdt.author import Author
+from crdt.budget import Budget
 from crdt.chains import Chains, Link
-from crdt.envelope import ChainKey
+from crdt.envelope import ChainKey, Envelope
 from crdt.errors import PeerFault
 from crdt.forks import Forks
-from crdt.governance import Graph
-from crdt.ids import EnvelopeId, ThreadId
+from crdt.governance import Graph, Node
+from crdt.ids import DeviceId, EnvelopeId, IdentityId, ThreadId
 from crdt.lane import LaneDocument, Quarantined, client_id
+from crdt.left_out import Reason, left_out
 from crdt.membership import Membership
 from crdt.permissions import GOVERNANCE, SINGLE_WRITER, Lane, LaneKind, Role, may_write
 from crdt.receipt import Receipt
@@ -41,6 +43,8 @@ class Applying:
         self._applied: dict[ChainKey, list[tuple[Link, int]]] = {}  # links, each with the closure of its heads
         self._awaited: dict[bytes, dict[ChainKey, None]] = {}  # a missing link's id → chains whose next link names it
         self._queue: deque[ChainKey] = deque()
+        own = author.device.id if author else None
+        self.budget = Budget(self.chains, self.acceptance, own, self._awaited.__contains__)
 
     # ---- what is there
 
@@ -61,6 +65,24 @@ class Applying:
             if applied and applied[0][0].lane == lane:
                 yield from (link.id for link, _ in applied)
 
+    def carried(self) -> Iterator[tuple[Link, frozenset[IdentityId]]]:
+        """What is applied in `shared` though it is beyond a cut, with those by whom it is kept."""
+        for chain, applied in self._applied.items():
+            if chain[0] == LaneKind.SHARED:
+                for link, _ in applied:
+                    if keepers := self.acceptance.kept_by(link):
+                        yield link, keepers
+
+    def left_out(self) -> dict[EnvelopeId, Reason]:
+        """What is here and doesn't count, with the reason; not what waits for something missing."""
+        return left_out(self.chains, self.acceptance, self._forks)
+
+    def knowing(self, record: int) -> set[DeviceId]:
+        """The devices that have written something in knowledge of the governance record of that index."""
+        return {
+            DeviceId(chain[2]) for chain, applied in self._applied.items() if applied and applied[-1][1] >> record & 1
+        }
+
     def _own_client(self, lane: Lane) -> int | None:
         if self._author is None or (lane.owner and lane.owner != self._author.device.id):
             return None
@@ -68,14 +90,28 @@ class Applying:
 
     # ---- events
 
-    def linked(self, links: Iterable[Link], receipt: Receipt) -> None:
-        """Content envelopes have joined their chains: go on where that makes a difference."""
+    def take(self, envelope: Envelope, update: bytes, receipt: Receipt) -> None:
+        """A content envelope has come: link it, and go on where that makes a difference. If it counts for nothing, and
+        its author has filled their share of memory with such, it is set aside."""
         if self.paused:
+            self.chains.add(envelope, update)
             return
+        if self.budget.admits(envelope, update):
+            links = self.chains.add(envelope, update)
+            self._linked(links, receipt)
+            self.budget.linked(links)
+        self.stale |= self.budget.is_outdated
+
+    def _linked(self, links: Iterable[Link], receipt: Receipt) -> None:
         for link in links:
             reached = self.acceptance.arrived(link)
+            self.budget.reached(reached)
             self._queue.extend(sorted(reached))
-            for chain in self._forks.linked(link) | self._forks.cut_otherwise(reached):
+            changed = self._forks.linked(link)
+            if reached and self.chains.forked:  # what counts now may vouch for a branch
+                self._forks.renew()
+                changed = self.chains.forked
+            for chain in sorted(changed):
                 self._check_again(chain)
                 self._queue.append(chain)
             if link.parent is self.last(link.chain)[0]:
@@ -83,31 +119,38 @@ class Applying:
         self._go_on_all(receipt)
         self.stale |= self._is_own_session_shared()
 
-    def governed(self, receipt: Receipt) -> None:
-        """A governance record has joined: a right may have been given, or withdrawn."""
-        before = self.acceptance.membership if self.chains.openers and not self.paused else None
+    def governed(self, joined: Sequence[Node], receipt: Receipt) -> None:
+        """Governance records have joined: a right may have been given, or withdrawn."""
+        has_content = bool(self.chains.openers) or len(self.budget) > 0
+        before = self.acceptance.membership if has_content and not self.paused else None
         self.acceptance.renew()
         receipt.governed = True
         if before is None:
             return
         self._forks.renew()
+        after = self.acceptance.membership
         # Though no right has changed, a witness may have waited for this record, and another branch be the one kept.
-        changed = self.chains.forked if _same_rights(before, self.acceptance.membership) else self._applied
-        for chain in changed:
+        is_same = _same_rights(before, after)
+        for chain in self.chains.forked if is_same else self._applied:
             self._check_again(chain)
         self._queue.extend(self.chains.openers)
         self._go_on_all(receipt)
+        self.budget.came(node.id for node in joined)
+        if not is_same:
+            self.budget.governed(before, after)
+        self.stale |= self.budget.is_outdated
         self.stale |= self._is_own_session_ended()
 
     def resume(self, receipt: Receipt) -> None:
         """Decide about everything that came in during a pause."""
         self.paused = False
-        self._forks.reset()
+        self._forks.renew()
         self.acceptance.renew()
         for chain in self._applied:
             self._check_again(chain)
         self._queue.extend(self.chains.openers)
         self._go_on_all(receipt)
+        self.budget.renew()
         self.stale |= self._is_own_session_shared()
 
     # ---- deciding
@@ -151,7 +194,10 @@ class Applying:
         seen = self._required(link)
         if isinstance(seen, bytes):
             self._awaited.setdefault(seen, {})[link.chain] = None  # in one order on all machines
+            self.budget.named([seen])
             return False
+        if link.is_idle:
+            self.budget.discharge(link)
         body, link.update = link.update or b"", None
         document = self.document(link.lane)
         try:
@@ -220,6 +266,7 @@ def _same_rights(before: Membership, after: Membership) -> bool:
     return (
         before.owners == after.owners
         and before.limits == after.limits
+        and before.settlements == after.settlements
         and before.grants == after.grants
         and before.homes == after.homes
     )

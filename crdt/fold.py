@@ -16,8 +16,8 @@ from crdt.admissions import Admitted, Offered
 from crdt.errors import PeerFault
 from crdt.governance import Graph, Node
 from crdt.identity import ADD, SignedEntry, fold_log, open_entry
-from crdt.ids import DeviceId, EpochId, IdentityId
-from crdt.membership import Given, Limit, Membership, Opened, Ownership
+from crdt.ids import DeviceId, EnvelopeId, EpochId, IdentityId
+from crdt.membership import Given, Limit, Membership, Opened, Ownership, Settled
 from crdt.permissions import GOVERNANCE, LaneKind, Role
 from crdt.records import (
     Accept,
@@ -33,6 +33,7 @@ from crdt.records import (
     Relays,
     Restrict,
     RevokeDevice,
+    Settle,
     Withdraw,
     offer_bytes,
     thread_id,
@@ -238,10 +239,16 @@ class _Fold:
                 found.invites.withdraw(action.invite, node)
             case Admit():
                 found.invites.admit(Admitted(node, action.invite, IdentityId(action.identity), action, rank))
+            case Settle() if self._knew(node, action.restriction):
+                found.settlements.append(Settled(node, identity, EnvelopeId(action.restriction), action.cuts))
             case Offer():
                 found.offers.append((node, action))
             case _:
                 pass
+
+    def _knew(self, node: Node, record: bytes) -> bool:
+        earlier = self.graph.get(record)
+        return earlier is not None and node.knew(earlier.index)
 
     def _revoke(self, node: Node, identity: IdentityId, device: DeviceId, cuts: tuple[Cut, ...]) -> None:
         """Counts only beside the log entry that revokes, and only for one's own device or in one's own thread."""

@@ -9,7 +9,6 @@ are vouched for, the owner's word decides, then that of more people, then the lo
 What a restriction cuts off is no branch: a revoked device signs second versions in vain.
 """
 
-from collections.abc import Iterable
 from itertools import islice
 
 from crdt.acceptance import Acceptance
@@ -24,26 +23,18 @@ class Forks:
     def __init__(self, chains: Chains, acceptance: Acceptance) -> None:
         self._chains = chains
         self._acceptance = acceptance
-        self._naming: dict[bytes, set[Link]] | None = None  # id → links that name it as seen
         self._kept: dict[ChainKey, list[Link]] = {}
 
     def renew(self) -> None:
         """The membership has changed, and with it who may vouch."""
         self._kept.clear()
 
-    def reset(self) -> None:
-        """Links have come in of which `linked` was not told."""
-        self._naming = None
-        self._kept.clear()
-
     def linked(self, link: Link) -> set[ChainKey]:
         """A link has joined its chain. Returns the forked chains about which it may change the answer."""
         if not self._chains.forked:
             return set()
-        naming = self._named()
-        changed = {link.chain} if link.chain in self._chains.forked and self._matters(link, naming) else set()
+        changed = {link.chain} if link.chain in self._chains.forked and self._matters(link) else set()
         for identifier in link.header.seen:
-            naming.setdefault(identifier, set()).add(link)
             named = self._chains.get(identifier)
             if named is not None and named.chain in self._chains.forked and named.header.device != link.header.device:
                 changed.add(named.chain)
@@ -51,25 +42,11 @@ class Forks:
             self._kept.pop(chain, None)
         return changed
 
-    def cut_otherwise(self, chains: Iterable[ChainKey]) -> set[ChainKey]:
-        """Cuts leave more of these chains than before. Returns those that are forked."""
-        changed = self._chains.forked.intersection(chains)
-        for chain in changed:
-            self._kept.pop(chain, None)
-        return changed
-
-    def _named(self) -> dict[bytes, set[Link]]:
-        if self._naming is None:
-            self._naming = {}
-            for link in self._chains:
-                for identifier in link.header.seen:
-                    self._naming.setdefault(identifier, set()).add(link)
-        return self._naming
-
-    def _matters(self, link: Link, naming: dict[bytes, set[Link]]) -> bool:
+    def _matters(self, link: Link) -> bool:
         """Whether it makes a fork where there was none, or is vouched for."""
         siblings = link.parent.children if link.parent else self._chains.openers[link.chain]
-        return link.id in naming or (len(siblings) > 1 and self._stands(link) and self._forks_here(link, siblings))
+        forks = len(siblings) > 1 and self._stands(link) and self._forks_here(link, siblings)
+        return forks or bool(self._chains.naming(link.id))
 
     def _stands(self, link: Link) -> bool:
         return self._acceptance.leaves(link)
@@ -96,13 +73,13 @@ class Forks:
 
     def _backing(self, branches: list[Link]) -> dict[bytes, set[IdentityId]]:
         """For each link beyond the fork, who vouches for it or for what follows it."""
-        naming, backing = self._named(), dict[bytes, set[IdentityId]]()
+        backing: dict[bytes, set[IdentityId]] = {}
         begun = {branch.parent for branch in branches}
         todo = list(branches)
         while todo:
             link = todo.pop()
             todo += link.children
-            voices = self._voices(link, naming)
+            voices = self._voices(link)
             at: Link | None = link
             while voices and at not in begun:
                 assert at is not None
@@ -113,9 +90,9 @@ class Forks:
                 at = at.parent
         return backing
 
-    def _voices(self, link: Link, naming: dict[bytes, set[Link]]) -> set[IdentityId]:
+    def _voices(self, link: Link) -> set[IdentityId]:
         voices = set()
-        for other in naming.get(link.id, ()):
+        for other in self._chains.naming(link.id):
             if other.header.device != link.header.device and self._acceptance.accepts(other, 0) is not None:
                 identity = self._acceptance.author_of(other)
                 if identity is not None:

@@ -42,6 +42,14 @@ class LaneDocument:
         self._thread = thread
         self._shape = Shape(ROOTS.get(lane.kind, _MAPS))
 
+    def copy(self) -> "LaneDocument":
+        """The same document once more, to try something on."""
+        other = LaneDocument(self._thread, self.lane)
+        other.doc.apply_update(self.doc.get_update())
+        other.quarantined = self.quarantined
+        other._shape = self._shape.copy()
+        return other
+
     def admit(self, link: Link, seen: list[Link], body: bytes) -> None:
         """Check an update whose predecessors are applied, and note its place. Raises `PeerFault`; nothing is changed
         then. The native document is not touched: see `apply`."""

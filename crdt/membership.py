@@ -6,11 +6,12 @@ and which epoch to write with. What counts is decided in `fold`.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from crdt.admissions import Admitted, Invites
 from crdt.governance import Node
 from crdt.identity import DeviceLog, SignedEntry
-from crdt.ids import DeviceId, EpochId, IdentityId
+from crdt.ids import DeviceId, EnvelopeId, EpochId, IdentityId
 from crdt.permissions import LaneKind, Role, may_write
 from crdt.records import Cut, Genesis, Offer
 
@@ -39,11 +40,23 @@ class Limit:
         """Whether it cuts lanes of that kind, of the device or of all the identity's devices."""
         return self.device is not None or not may_write(self.cap, kind)
 
+    def concerns(self, identity: IdentityId, device: bytes, kind: LaneKind) -> bool:
+        """Whether it cuts lanes of that kind of a device in that identity's log."""
+        return self.identity == identity and self.device in (None, device) and self.cuts_lanes_of(kind)
+
     def tips(self, kind: int, scope: bytes, device: bytes) -> tuple[bytes, ...]:
         """The tips it leaves that device in that lane; none means nothing stays."""
-        return tuple(
-            tip for cut in self.cuts if (cut.kind, cut.scope, cut.device) == (kind, scope, device) for tip in cut.tips
-        )
+        return named_tips(self.cuts, kind, scope, device)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A counted settlement: `identity`, an owner, closed the matter of the restrictions in one record."""
+
+    node: Node
+    identity: IdentityId
+    restriction: EnvelopeId
+    cuts: tuple[Cut, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +78,14 @@ class Ownership:
     since: Node | None
 
 
+class Said(NamedTuple):
+    """The ids of the records that give an identity a role, limit it, and settle such limits."""
+
+    given: frozenset[EnvelopeId]
+    limited: frozenset[EnvelopeId]
+    settled: frozenset[EnvelopeId]
+
+
 @dataclass(slots=True)
 class Membership:
     """What the counted records amount to."""
@@ -79,6 +100,7 @@ class Membership:
     introduced_as: dict[tuple[DeviceId, IdentityId], int] = field(default_factory=dict)  # the same, for each log
     grants: list[Given] = field(default_factory=list)
     limits: list[Limit] = field(default_factory=list)
+    settlements: list[Settled] = field(default_factory=list)
     epochs: list[Opened] = field(default_factory=list)
     relays: tuple[str, ...] = ()
     offers: list[tuple[Node, Offer]] = field(default_factory=list)
@@ -172,6 +194,19 @@ class Membership:
         of_device = (each for each in self._limits_in.get((device, kind), ()) if each.identity == identity)
         return [*self._limits_in.get((identity, kind), ()), *of_device]
 
+    def says_of(self, identity: IdentityId) -> Said:
+        """The counted records that decide an identity's rights."""
+        limited = frozenset(limit.node.id for limit in self._limits_of.get(identity, ()))
+        return Said(
+            frozenset(grant.node.id for grant in self._grants_to.get(identity, ())),
+            limited,
+            frozenset(each.node.id for each in self.settlements if each.restriction in limited),
+        )
+
+    def settled(self, limit: Limit) -> list[Settled]:
+        """The settlements of a restriction: until there is one, others' work carries along what it cuts in `shared`."""
+        return [each for each in self.settlements if each.restriction == limit.node.id]
+
     def is_exempt(self, limit: Limit, identity: IdentityId, known: int) -> bool:
         """Whether the restriction is lifted by a later grant, or by a handing over of the thread of which it did not
         know, that is among the `known` records: for content, those its session knew when it opened."""
@@ -255,6 +290,11 @@ class Membership:
         """The counted epochs that no other one names as its parent."""
         named = {parent for epoch in self.epochs for parent in epoch.parents}
         return [epoch for epoch in self.epochs if epoch.id not in named]
+
+
+def named_tips(cuts: tuple[Cut, ...], kind: int, scope: bytes, device: bytes) -> tuple[bytes, ...]:
+    """The tips that cuts name of one device in one lane."""
+    return tuple(tip for cut in cuts if (cut.kind, cut.scope, cut.device) == (kind, scope, device) for tip in cut.tips)
 
 
 def _caps(limit: Limit, grant: Given, closure: int) -> bool:

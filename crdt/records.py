@@ -139,8 +139,28 @@ class Admit(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, ta
     name: Annotated[str, Meta(max_length=64)]
 
 
+class Settle(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="settle"):
+    """The matter of a restriction is closed: in `shared` what `cuts` names stays as well, by whomever it was kept until
+    now, and nobody carries along any more. `restriction` is the id of its record."""
+
+    restriction: Bytes32
+    cuts: Cuts
+
+
 Action = (
-    Genesis | Devices | Grant | Restrict | RevokeDevice | NewEpoch | Relays | Offer | Accept | Invite | Withdraw | Admit
+    Genesis
+    | Devices
+    | Grant
+    | Restrict
+    | RevokeDevice
+    | NewEpoch
+    | Relays
+    | Offer
+    | Accept
+    | Invite
+    | Withdraw
+    | Admit
+    | Settle
 )
 
 

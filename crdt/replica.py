@@ -21,8 +21,9 @@ from crdt.envelope import Envelope, Header, open_body
 from crdt.epochs import Epoch, Keyring
 from crdt.errors import PeerFault
 from crdt.governance import MAX_ENDED, MAX_FOREIGN, Graph, Held, Node
-from crdt.ids import DeviceId, EnvelopeId, EpochId, ThreadId
+from crdt.ids import DeviceId, EnvelopeId, EpochId, IdentityId, ThreadId
 from crdt.lane import LaneDocument
+from crdt.left_out import Reason
 from crdt.membership import Membership
 from crdt.opening import Opening
 from crdt.permissions import GOVERNANCE, WRITES, Lane, LaneKind, Role, denied, lane_of, may_write
@@ -100,6 +101,23 @@ class Replica:
         """The ids of the envelopes that are applied of a lane, session by session."""
         return self._content.accepted(lane)
 
+    def carried(self) -> dict[EnvelopeId, frozenset[IdentityId]]:
+        """What is applied in `shared` though it is beyond a cut, by envelope, with those by whom it is kept: whoever
+        went on from it unknowing, or, once that is settled, the owner. To be shown as "Ben's, kept by Carl"."""
+        return {link.id: keepers for link, keepers in self._content.carried()}
+
+    def left_out(self) -> dict[EnvelopeId, Reason]:
+        """What is here and doesn't count, with the reason; not what waits for something missing. See `drafts`."""
+        return self._content.left_out()
+
+    def knowing(self, record: EnvelopeId) -> set[DeviceId]:
+        """The devices that have written something, of any kind, in knowledge of a governance record that is here."""
+        node = self.graph.get(record)
+        if node is None:
+            return set()
+        writers = {DeviceId(each.device) for each in self.graph.nodes if each.knew(node.index) or each is node}
+        return writers | self._content.knowing(node.index)
+
     def has(self, identifier: bytes) -> bool:
         """Whether the envelope with that id is here, accepted or waiting."""
         return identifier in self.chains or identifier in self.graph or identifier in self._held
@@ -161,7 +179,7 @@ class Replica:
         if envelope.header.kind in GOVERNANCE:
             self._admit_record(envelope, decode_record(plaintext), outside, receipt)
         elif envelope.header.kind != LaneKind.OUTPUT:  # which has no rules yet: stored by the caller, decided later
-            self._content.linked(self.chains.add(envelope, plaintext), receipt)
+            self._content.take(envelope, plaintext, receipt)
 
     def _admit_record(self, envelope: Envelope, record: Record, outside: bytes, receipt: Receipt) -> None:
         self._check_root(envelope, record)
@@ -170,7 +188,7 @@ class Replica:
         size = len(self.graph)
         self._held.add(envelope, record, lambda each, its_record: self._join(each, its_record, receipt))
         if len(self.graph) > size:
-            self._content.governed(receipt)
+            self._content.governed(self.graph.nodes[size:], receipt)
         if self._opening.is_crowded:
             self._opening.let_go(each.id for each in self.membership.epochs)
 
@@ -265,7 +283,7 @@ class Replica:
         receipt = Receipt(Status.NEW, envelope)
         self._content.made_here = envelope.id
         try:
-            self._content.linked(self.chains.add(envelope, update), receipt)
+            self._content.take(envelope, update, receipt)
         finally:
             self._content.made_here = None
         link = self.chains.get(envelope.id)

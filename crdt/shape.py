@@ -14,6 +14,7 @@ as in the native library, and what builds on nothing else belongs nowhere too.
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
+from copy import deepcopy
 from types import MappingProxyType
 from typing import Final
 
@@ -60,6 +61,14 @@ class Shape:
         self._roots: dict[str, int] = {}  # name → number
         self._types = bytearray()  # by number: ARRAY, MAP or TEXT
         self._depths = bytearray()  # by number: how many types it is within
+
+    def copy(self) -> "Shape":
+        """The same places once more: what is admitted to one is not to the other."""
+        other = Shape(self._declared)
+        other._clients = deepcopy(self._clients)
+        other._roots = dict(self._roots)
+        other._types, other._depths = self._types[:], self._depths[:]
+        return other
 
     def admit(self, update: Update) -> None:
         """Add an update's blocks; `check_single_writer` or `check_shared` has passed it. All or nothing.

@@ -313,6 +313,32 @@ def test_a_redemption_replayed_with_another_joiners_key_is_refused() -> None:
             open_redemption(invite, link.thread, sealed(forged, by))
 
 
+def test_a_redemption_that_the_invites_key_did_not_sign_is_refused() -> None:
+    """Whoever read the sealing key alone (out of a log, a memory dump) still can't ask to be let in."""
+    _, laptop, _ = owners_desks()
+    link, other = offer(laptop), InviteKeys.from_secret(bytes(32))
+    invite = InviteKeys.from_secret(link.secret)
+    data = codec.encode(asks(BEN, link).statement)
+    by_device = BEN.devices["laptop"].signing.sign("redeemer", data)
+
+    def sealed(by_invite: bytes) -> bytes:
+        text = codec.encode(Redemption(data, by_invite, by_device))
+        return bytes(24) + keys.seal(invite.sealing, bytes(24), text, link.thread + invite.id)
+
+    genuine = invite.signing.sign("redemption", data)
+    assert open_redemption(invite, link.thread, sealed(genuine)).identity == BEN.id
+    for by_invite in (
+        bytes(64),
+        other.signing.sign("redemption", data),
+        BEN.devices["laptop"].signing.sign("redemption", data),
+        invite.signing.sign("redeemer", data),  # the right key under another label
+        invite.signing.sign("redemption", data + b"\0"),
+        bytes([genuine[0] ^ 1]) + genuine[1:],
+    ):
+        with pytest.raises(PeerFault, match="of the invite"):
+            open_redemption(invite, link.thread, sealed(by_invite))
+
+
 def test_a_redemption_opens_for_its_own_link_and_thread_alone() -> None:
     _, laptop, _ = owners_desks()
     link, other = offer(laptop), offer(laptop)

@@ -18,6 +18,7 @@ from crdt.epochs import Epoch
 from crdt.errors import OpenSeshError, PeerFault
 from crdt.identity import DeviceKeys, Root, SignedEntry, fold_log, open_entry
 from crdt.ids import IdentityId, ThreadId
+from crdt.permissions import Lane, LaneKind
 from crdt.records import Action, Genesis, decode_record, thread_id
 from crdt.replica import Replica
 from tests.crdt.people import Desk
@@ -319,3 +320,18 @@ def test_invitation_links_and_redemptions_are_read_back() -> None:
     assert (keys_of.id.hex(), keys_of.sealing.hex()) == (found["invite"], found["sealing"])
     asking = invites.open_redemption(keys_of, raw(found["thread"]), raw(found["redemption"]["sealed"]))
     assert asking.id.hex() == found["redemption"]["id"] and plain(asking.statement) == found["redemption"]["fields"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_pinned_endorsement_comes_out_alike_in_any_order_before_and_after_its_settlement(seed: int) -> None:
+    found = pinned("endorsement")
+    own = keys.AgreementKey.from_secret(raw(found["readers"][0]["secret"]))
+    given = [raw(frame) for frame in found["frames"]]
+    for stage, upto in enumerate((found["open_until"], len(given))):
+        replica = Replica(ThreadId(raw(found["thread"])), [own])
+        for frame in shuffled(given[:upto], seed):
+            replica.receive(frame)
+        replica = rebuilt(replica, given[:upto]) if replica.stale else replica
+        assert plain(sorted(replica.accepted(Lane(LaneKind.SHARED)))) == found["accepted"][stage]
+        carried = {link: sorted(keepers) for link, keepers in replica.carried().items()}
+        assert plain(carried) == found["carried"][stage]

@@ -14,6 +14,7 @@ from crdt.envelope import Envelope, Header, seal_envelope
 from crdt.permissions import Lane, LaneKind, Role
 from crdt.records import Action, Grant
 from crdt.replica import Commit, Replica
+from crdt.settlement import open_matters, settlement
 from tests.crdt.fuzz_updates import state as clocks
 from tests.crdt.people import Desk, Person
 
@@ -39,6 +40,12 @@ def restrict(owner: Desk, person: Person, role: Role = Role.NONE) -> bytes:
     return owner.kept(
         stewardship.rotate(replica, replica.author, readers, stewardship.restriction(replica, person.id, role))
     )
+
+
+def settle(owner: Desk) -> bytes:
+    """Settle whatever restriction isn't settled yet: what stands now stays, and nothing more is carried along."""
+    actions = [settlement(owner.replica, matter) for matter in open_matters(owner.replica)]
+    return owner.kept(owner.replica.commit_record(LaneKind.CONTROL, actions))
 
 
 def pass_round(*desks: Desk) -> None:
@@ -88,6 +95,8 @@ def state(replica: Replica) -> dict[str, Any]:
         "members": membership.members(),
         "owners": [each.identity for each in membership.owners],
         "limits": sorted((limit.node.id, limit.identity, limit.cap) for limit in membership.limits),
+        "settled": sorted((each.node.id, each.restriction) for each in membership.settlements),
+        "carried": replica.carried(),
         "epochs": [each.id for each in membership.writing_epochs()],
         "records": frozenset(node.id for node in replica.graph.nodes),
     }

@@ -20,6 +20,7 @@ from crdt.lane import client_id
 from crdt.permissions import Lane, LaneKind, Role, may_write
 from crdt.records import Action, Grant
 from crdt.replica import Commit
+from crdt.settlement import open_matters, settlement
 from crdt.stewardship import introduction, restriction, revocation, rotate
 from crdt.thread import SHARED, set_shared
 from tests.crdt.people import Person
@@ -141,7 +142,7 @@ class Actions:
         others = self.people[1:] if owner else []
         choices: list[Callable[[Device], None]] = [self._introduce, self._revoke]
         if owner:
-            choices += [self._rotate, *([self._give_or_take] * 3 if others else [])]
+            choices += [self._rotate, *([self._give_or_take] * 3 if others else []), self._settle]
         self.world.rng.choice(choices)(device)
 
     def keep_house(self, device: Device) -> bool:
@@ -192,6 +193,12 @@ class Actions:
         else:
             role = rng.choice([role for role in Role if role < now])
             self._rotate(device, restriction(device.replica, person.id, role), (person, role))
+
+    def _settle(self, device: Device) -> None:
+        """Settle the matters that are open, heard from everybody or not: well or ill."""
+        if actions := [settlement(device.replica, each) for each in open_matters(device.replica)]:
+            self._record(device, lambda: device.replica.commit_record(LaneKind.CONTROL, actions[:16]))
+            self.world.totals["matters settled"] += len(actions[:16])
 
     def welcome(self, device: Device, person: Person) -> None:
         """Make somebody an editor."""
@@ -248,9 +255,10 @@ class Actions:
             seen=replica.tips.seen_by_next(victim.lane, (victim.kind, victim.scope, device.id, session)),
         )
         envelope = replica._writer().seal(header, epoch, self._in_name_of(device, victim))
-        self.ledger.forged.add(envelope.id)
+        frame = seal_frame(envelope, epoch)
+        self.ledger.cheated(replica, envelope, frame)
         self.world.totals["forgeries"] += 1
-        device.take((seal_frame(envelope, epoch),))
+        device.take((frame,))
 
     def _in_name_of(self, device: Device, victim: Header) -> bytes:
         """An update on top of all that is here, with the victim's client id."""

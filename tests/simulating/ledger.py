@@ -4,14 +4,14 @@ Kept by the simulation beside the code under test, from what each action meant: 
 author had before their eyes, a right given again holds for sessions that began knowing it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from crdt.chains import Link
-from crdt.envelope import Header
+from crdt.envelope import Envelope, Header
 from crdt.ids import DeviceId, EnvelopeId
 from crdt.permissions import LaneKind, Role, may_write
-from crdt.records import Grant
+from crdt.records import Grant, Settle
 from crdt.replica import Commit, Replica
 from crdt.wire import frame_hash
 from tests.simulating.world import Violation
@@ -29,6 +29,8 @@ class Written:
     deletes: str  # the message's id that it takes back
     before: EnvelopeId | None  # the change before it in its chain
     knew: frozenset[bytes]  # grants that its session began with
+    heard: frozenset[bytes]  # restrictions that it was written in knowledge of
+    forged: bool = False  # patched software signed it; it must be refused
     acknowledged: bool = False
     waived: bool = False  # the only disk that had it was put back to an old backup: it may be gone
 
@@ -57,26 +59,45 @@ class Ledger:
     bounds: dict[bytes, Bound] = field(default_factory=dict)  # by the record's envelope
     grants: dict[bytes, tuple[bytes, frozenset[bytes]]] = field(default_factory=dict)  # record → identity, bounds known
     forged: set[bytes] = field(default_factory=set)  # envelopes that must be refused
+    _after: dict[bytes, list[Written]] = field(default_factory=dict)  # in `shared`: what names each as before it
+    settled: dict[bytes, dict[bytes, frozenset[bytes]]] = field(default_factory=dict)  # bound → settlement → kept
 
     def changed(self, replica: Replica, commit: Commit, name: str, deletes: str) -> Written:
         """Note a change to a document."""
         envelope = commit.receipt.envelope
         assert envelope is not None
+        written = self._noted(replica, envelope, commit.frame, name, deletes)
+        self.written[envelope.id] = self.by_frame[written.frame] = written
+        return written
+
+    def cheated(self, replica: Replica, envelope: Envelope, frame: bytes) -> None:
+        """Note an envelope that must be refused everywhere. Its author's word it is all the same."""
+        self.forged.add(envelope.id)
+        self._noted(replica, envelope, frame, "", "", forged=True)
+
+    def _noted(
+        self, replica: Replica, envelope: Envelope, frame: bytes, name: str, deletes: str, forged: bool = False
+    ) -> Written:
         assert replica.author is not None
         header = envelope.header
         before = self.written.get(header.previous)
-        knew = before.knew if before else frozenset(known for known in self.grants if known in replica.graph)
+        closure = replica.graph.closure(header.heads) or 0
+        told = ((bound, replica.graph.get(bound)) for bound in self.bounds)
         written = Written(
             envelope.id,
-            frame_hash(commit.frame),
+            frame_hash(frame),
             header,
             replica.author.identity,
             name,
             deletes,
             before.envelope if before else None,
-            knew,
+            before.knew if before else frozenset(known for known in self.grants if known in replica.graph),
+            frozenset(bound for bound, node in told if node is not None and closure & node.bit),
+            forged,
         )
-        self.written[envelope.id] = self.by_frame[written.frame] = written
+        if header.kind == LaneKind.SHARED:
+            for earlier in (*header.seen, *((header.previous,) if header.previous else ())):
+                self._after.setdefault(earlier, []).append(written)
         return written
 
     def applied_in(self, replica: Replica) -> frozenset[bytes]:
@@ -93,21 +114,54 @@ class Ledger:
         node = replica.graph.get(envelope.id)
         assert node is not None
         for action in node.record.actions:
+            if isinstance(action, Settle):
+                self.settled.setdefault(action.restriction, {})[envelope.id] = kept
             if isinstance(action, Grant):
                 known = frozenset(each for each in self.bounds if each in replica.graph)
                 self.grants[envelope.id] = (action.identity, known)
 
-    def is_cut(self, written: Written, counted: Iterable[bytes]) -> bool:
-        """Whether one of these restrictions takes the change back."""
-        for identifier in counted:
-            bound = self.bounds[identifier]
-            if (
-                bound.concerns(written)
-                and written.envelope not in bound.kept
-                and not self._is_lifted(written, identifier)
+    def is_cut(self, written: Written, counted: Iterable[bytes], has: Callable[[Written], bool]) -> bool:
+        """Whether one of these records takes the change back, for whoever `has` what they have."""
+        counted = set(counted)
+        for identifier in counted & self.bounds.keys():
+            if self._is_beyond(written, identifier, counted) and (
+                written.header.kind != LaneKind.SHARED
+                or counted & self.settled.get(identifier, {}).keys()
+                or not self._is_carried(written, identifier, counted, has)
             ):
                 return True
         return False
+
+    def _is_beyond(self, written: Written, identifier: bytes, counted: set[bytes]) -> bool:
+        bound = self.bounds[identifier]
+        settled = [kept for each, kept in self.settled.get(identifier, {}).items() if each in counted]
+        stays = written.envelope in bound.kept or (
+            written.header.kind == LaneKind.SHARED and any(written.envelope in kept for kept in settled)
+        )
+        return bound.concerns(written) and not stays and not self._is_lifted(written, identifier)
+
+    def _is_carried(self, written: Written, bound: bytes, counted: set[bytes], has: Callable[[Written], bool]) -> bool:
+        """Whether somebody whom the restriction is not about went on from it in ignorance."""
+        seen, due = {written.envelope}, [written]
+        while due:
+            each = due.pop()
+            if bound in each.heard:
+                continue
+            if not self.bounds[bound].concerns(each) and self._stands_alone(each, counted):
+                return True
+            for later in self._after.get(each.envelope, ()):
+                if later.envelope not in seen and has(later):
+                    seen.add(later.envelope)
+                    due.append(later)
+        return False
+
+    def _stands_alone(self, written: Written, counted: set[bytes]) -> bool:
+        at: Written | None = written
+        while at is not None:
+            if any(self._is_beyond(at, each, counted) for each in counted & self.bounds.keys()):
+                return False
+            at = self.written.get(at.before) if at.before else None
+        return True
 
     def _is_lifted(self, written: Written, bound: bytes) -> bool:
         if self.bounds[bound].device is not None:
@@ -126,7 +180,7 @@ class Ledger:
 
         In `shared`, where one builds on others, what was built on something that is gone waits for it.
         """
-        counted = {limit.node.id for limit in replica.membership.limits}
+        counted = _counted(replica)
         stands: dict[bytes, bool] = {}
         for written in self.written.values():  # in the order of writing: what a change builds on comes before it
             header = written.header
@@ -135,7 +189,7 @@ class Ledger:
             stands[written.envelope] = (
                 written.frame in frames
                 and all(stands.get(each, False) for each in needed)
-                and not self.is_cut(written, counted)
+                and not self.is_cut(written, counted, lambda each: each.frame in frames)
                 and self._had_right(written, replica)
             )
         return [written for written in self.written.values() if stands[written.envelope]]
@@ -151,13 +205,19 @@ class Ledger:
 
     def check_nothing_cut_shows(self, replica: Replica, who: str) -> None:
         """Nothing that a restriction known here takes back is shown here, nor anything forged."""
-        counted = {limit.node.id for limit in replica.membership.limits}
+        counted = _counted(replica)
         for envelope in self.applied_in(replica):
-            if self.is_cut(self.written[envelope], counted):
+            if self.is_cut(self.written[envelope], counted, lambda each: each.envelope in replica.chains):
                 raise Violation("cut", f"{who} shows {self.written[envelope].name!r}, which was written after the cut")
         for envelope in self.forged:
             if _is_applied(replica.chains.get(envelope)):
                 raise Violation("forged", f"{who} shows an update in another's name")
+
+
+def _counted(replica: Replica) -> set[bytes]:
+    """The restrictions and settlements that count."""
+    membership = replica.membership
+    return {each.node.id for each in (*membership.limits, *membership.settlements)}
 
 
 def _is_applied(link: Link | None) -> bool:

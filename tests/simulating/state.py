@@ -20,6 +20,8 @@ def state(replica: Replica) -> State:
     return {
         "members": sorted(membership.members().items()),
         "limits": sorted(limit.node.id for limit in membership.limits),
+        "settled": sorted(each.node.id for each in membership.settlements),
+        "carried": sorted((link, sorted(keepers)) for link, keepers in replica.carried().items()),
         "grants": sorted(given.node.id for given in membership.grants),
         "epochs": [epoch.id for epoch in membership.writing_epochs()],
         "applied": sorted(link.id for link in applied if link.state == Link.APPLIED),

@@ -19,6 +19,7 @@ FILES: dict[str, Callable[[], dict[str, Any]]] = {
     "envelopes": signed.of_envelopes,
     "records": signed.of_records,
     "thread": signed.of_thread,
+    "endorsement": signed.of_endorsement,
     "invites": signed.of_invites,
     "relay": spoken.of_relay,
     "neighbours": spoken.of_neighbours,

@@ -29,6 +29,7 @@ from crdt.records import (
     Relays,
     Restrict,
     RevokeDevice,
+    Settle,
     Withdraw,
     offer_bytes,
     thread_id,
@@ -36,7 +37,7 @@ from crdt.records import (
 from tests.crdt.fuzz_updates import ANY, STRING, TYPE, block, string, uint, update
 from tests.crdt.fuzz_updates import state as clocks
 from tests.crdt.people import Desk, Person
-from tests.crdt.world import SHARED, forged, invite, pass_round, restrict
+from tests.crdt.world import SHARED, forged, invite, pass_round, rebuilt, restrict, settle
 from tests.vectors.fixed import fixed, plain, without_chance
 
 ROOT = Root.from_seed(fixed("root"))
@@ -181,13 +182,14 @@ def actions() -> list[Action]:
     ]
 
 
-def of_links() -> list[Action]:
-    """Those that invites brought, one of each."""
+def of_later() -> list[Action]:
+    """Those that came after the others, one of each."""
     key = InviteKeys.from_secret(fixed("invite")).id
     return [
         Invite(key, Role.COMMENTER, 1_700_000_000_000, 3, True, "for Ben"),
         Withdraw(key),
         Admit(key, fixed("redemption"), fixed("ben"), fixed("login"), "Ben"),
+        Settle(fixed("restriction"), (Cut(int(LaneKind.SHARED), b"", PHONE.id, (fixed("tip"),)),)),
     ]
 
 
@@ -196,7 +198,7 @@ def of_records() -> dict[str, Any]:
     every = actions()
     account = stewardship.genesis_of(ROOT.identity, stewardship.account_birth(ROOT, (), []))
     records = [Record((action,)) for action in every] + [Record(tuple(every))]
-    records += [Record((action,)) for action in of_links()]
+    records += [Record((action,)) for action in of_later()]
     genesis = every[0]
     assert isinstance(genesis, Genesis)
     found: dict[str, Any] = plain(
@@ -316,6 +318,51 @@ def of_thread() -> dict[str, Any]:
             "writing_epoch": replica.writing_epoch().id,
             "messages": sorted(ana.shown()),
             "draft": "a draft",
+        }
+    )
+    return found
+
+
+def of_endorsement() -> dict[str, Any]:
+    """Ben is removed while Carl goes on from his words, unknowing; then Ana settles it, and Dora goes on too late."""
+    with without_chance():
+        ana_, ben_, carl_, dora_ = people = [Person(name) for name in ("Ana", "Ben", "Carl", "Dora")]
+        ana = ana_.found()
+        invite(ana, ben_, carl_, dora_)
+        ben, carl, dora = (each.desk(ana.replica.thread) for each in (ben_, carl_, dora_))
+        for desk in (ben, carl, dora):
+            desk.read(ana.frames)
+
+        def write(desk: Desk, clock: int, text: str) -> None:
+            author = desk.replica.author
+            assert author
+            client = client_id(desk.replica.thread, SHARED, author.device.id, author.session)
+            body = update([(client, clock, [block(STRING, string(text), root="draft")])])
+            desk.read([forged(desk, SHARED, body)])
+
+        write(ben, 0, "kept ")
+        carl.read(ben.frames[-1:])
+        write(carl, 0, "and kept ")
+        write(ben, 5, "lost ")
+        dora.read(ben.frames[-2:])
+        write(dora, 0, "and lost")
+        restrict(ana, ben_)
+        ana.read([*ben.frames[-2:], carl.frames[-1]])
+        before = rebuilt(ana.replica, ana.frames)
+        open_until = len(ana.frames)
+        settle(ana)
+        ana.read(dora.frames[-1:])
+    after = rebuilt(ana.replica, ana.frames)
+    found: dict[str, Any] = plain(
+        {
+            "thread": ana.replica.thread,
+            "readers": [{"name": each.name, "secret": each.identity_key.secret, "id": each.id} for each in people],
+            "frames": ana.frames,
+            "open_until": open_until,
+            "accepted": [sorted(each.accepted(SHARED)) for each in (before, after)],
+            "carried": [
+                {link: sorted(keepers) for link, keepers in sorted(each.carried().items())} for each in (before, after)
+            ],
         }
     )
     return found
