@@ -43,7 +43,7 @@ class SharedText:
         self._noted: list[Any] = []
         # What the native library holds is out of the garbage collector's sight: it must not lead back to us.
         noted = self._noted
-        self._observer = self._shown.observe(lambda event: noted.append(event.delta))
+        self._observer = self._shown.observe(lambda event: _note(noted, event))
         self._steps: deque[Step] = deque()
         self._characters = 0
         self.text = str(self._shown)
@@ -94,6 +94,10 @@ class SharedText:
 
     def _newest(self, count: int) -> list[Step]:
         return list(self._steps)[len(self._steps) - count :]
+
+
+def _note(noted: list[Any], event: Any) -> None:
+    noted.append(event.delta)  # which is gone with the event
 
 
 def root(doc: "pycrdt.Doc[Any]", name: str) -> pycrdt.Text:

@@ -19,6 +19,7 @@ import pycrdt
 
 from crdt import errors, keys, wire
 from crdt.author import Author
+from crdt.discussion import Discussion
 from crdt.errors import PeerFault
 from crdt.identity import SignedEntry
 from crdt.ids import DeviceId, IdentityId, RoomId, SessionId, ThreadId, to_text
@@ -29,6 +30,7 @@ from crdt.stewardship import introduction, rotate
 from crdt.thread import SHARED, Thread
 from node import happenings
 from node.bus import Bus
+from node.discussing import Shapes
 from node.store import (
     LOCAL,
     Answer,
@@ -78,6 +80,7 @@ class OpenThread:
     def __init__(self, replica: Replica) -> None:
         self.replica = replica
         self.view = Thread(replica)
+        self.discussion = Discussion(replica)
         self.lock = asyncio.Lock()
         self.roles: dict[IdentityId, Role] | None = None  # as they were last told
 
@@ -376,6 +379,10 @@ class Threads:
             before, opened.roles = opened.roles, opened.replica.membership.members()
             if before != opened.roles:
                 events.append(("members.changed", happenings.of_members(opened.roles, opened.replica.role())))
+        if changes := opened.discussion.refresh(lanes):
+            events += Shapes(opened.discussion, opened.view, lambda device: self.author_of(opened, device)).told(
+                changes
+            )
         if SHARED in lanes:
             meta = opened.view.meta()
             events.append(("thread.changed", {name: meta.get(name) for name in ("title", "project")}))

@@ -1,0 +1,27 @@
+"""Whether one may do what a command asks for, said before anything is changed: the role that it takes, by name."""
+
+from crdt import errors
+from crdt.permissions import WRITES, LaneKind, Role
+from crdt.replica import Replica
+
+
+def require(replica: Replica, kind: LaneKind) -> None:
+    """Raise PERMISSION_DENIED, naming the role that writing such a lane takes, if ours is less."""
+    needed, ours = WRITES[kind], _role(replica)
+    if ours >= needed:
+        return
+    role = needed.name.lower()
+    have = f"yours is {ours.name.lower()}" if ours is not Role.NONE else "you have none"
+    raise errors.PERMISSION_DENIED(
+        f"This takes the role {role} in the thread; {have}.",
+        role=role,
+        yours=ours.name.lower(),
+        next=f"Ask the thread's owner to make you {'an' if role[0] in 'eo' else 'a'} {role}.",
+    )
+
+
+def _role(replica: Replica) -> Role:
+    """Ours; a device that has not shown whose it is does so with what it writes first."""
+    if replica.author is not None and not replica.is_introduced:
+        return replica.membership.role(replica.author.identity)
+    return replica.role()
