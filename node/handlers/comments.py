@@ -15,7 +15,6 @@ from crdt.ids import to_text
 from crdt.permissions import Lane, LaneKind
 from node import places
 from node.api.requests import Context
-from node.discussing import Shapes
 from node.library import Library
 from node.permitting import require
 from node.runs import Runs
@@ -42,14 +41,17 @@ class CommentHandlers:
         opened = await self._open(p.thread)
         message = places.message_of(p.message, opened.view).id if p.message is not None else None
         found = opened.discussion.conversations(message)
-        shapes = self._shapes(opened)
+        shapes = self._threads.comment_shapes(opened)
         shown = [shapes.conversation(each) for each in found if not (p.unresolved and each.is_resolved)]
         return {"thread": to_text(opened.id), "unresolved": opened.discussion.unresolved, "comments": shown}
 
     async def quote(self, p: Any, context: Context) -> Answer:
         """`comment.quote`"""
         opened = await self._open(p.thread)
-        return {"thread": to_text(opened.id), "text": self._shapes(opened).prompt(_conversation(opened, p.comment))}
+        return {
+            "thread": to_text(opened.id),
+            "text": self._threads.comment_shapes(opened).prompt(_conversation(opened, p.comment)),
+        }
 
     # ---- writing
 
@@ -102,7 +104,7 @@ class CommentHandlers:
         """`comment.prompt`"""
         opened = await self._open(p.thread)
         require(opened.replica, LaneKind.TIMELINE)
-        text = self._shapes(opened).prompt(_conversation(opened, p.comment), p.text or "")
+        text = self._threads.comment_shapes(opened).prompt(_conversation(opened, p.comment), p.text or "")
         request = context.client_request_id or to_text(os.urandom(16))
         async for line in self._runs.ask(opened.id, text, p.model, request, take_over=p.take_over):
             yield line
@@ -167,13 +169,10 @@ class CommentHandlers:
         """The comment as it is now; one that begins a conversation with all of that."""
         found, comment = opened.discussion.conversation(on), opened.discussion.comment(on)
         assert found is not None and comment is not None
-        shapes = self._shapes(opened)
+        shapes = self._threads.comment_shapes(opened)
         shown = shapes.conversation(found) if found.first.reference == on else shapes.comment(comment)
         settled = {"conversation": found.first.id, "resolved": found.is_resolved}
         return {"thread": to_text(opened.id), **shown, **settled, "unresolved": opened.discussion.unresolved}
-
-    def _shapes(self, opened: OpenThread) -> Shapes:
-        return Shapes(opened.discussion, opened.view, lambda device: self._threads.author_of(opened, device))
 
 
 def _lane(draft: Draft) -> Lane:
