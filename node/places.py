@@ -124,4 +124,7 @@ def _range(name: str, spelled: str | None) -> Span | None:
     if found is None or (name == "characters" and found[2] is None):
         raise errors.REQUEST_INVALID(f"{name} are given as FIRST-LAST, not as {spelled[:40]!r}.")
     first = int(found[1])
-    return (first, int(found[2]) if found[2] is not None else first)
+    last = int(found[2]) if found[2] is not None else first
+    if last < first:
+        raise errors.REQUEST_INVALID(f"{name} are given as FIRST-LAST, not as {spelled[:40]!r}.")
+    return (first, last)

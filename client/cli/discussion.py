@@ -36,7 +36,7 @@ def comment(session: Session, arguments: Arguments) -> int:
 def comments(result: dict[str, Any], out: Out) -> str:
     """`comments`: each conversation with its place, what is said, and the answers below it."""
     if not result["comments"]:
-        out.note("Nothing is unresolved." if not result["unresolved"] else "No comments.")
+        out.note("No comments here.")
         return ""
     lines: list[str] = []
     for found in result["comments"]:
