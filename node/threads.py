@@ -392,8 +392,8 @@ class Threads:
         if SHARED in lanes:
             texts = [(f"{name}.changed", text.refresh()) for name, text in opened.texts.items()]
             events += [(type, told) for type, told in texts if told is not None]
-            before, opened.facts = opened.facts, _facts(opened.view)
-            events += [("thread.changed", opened.facts)] if before != opened.facts else []
+            known, opened.facts = opened.facts, _facts(opened.view)
+            events += [("thread.changed", opened.facts)] if known != opened.facts else []
         return events
 
     def comment_shapes(self, opened: OpenThread) -> Shapes:
