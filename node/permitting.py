@@ -1,23 +1,14 @@
 """Whether one may do what a command asks for, said before anything is changed: the role that it takes, by name."""
 
-from crdt import errors
-from crdt.permissions import WRITES, LaneKind, Role
+from crdt.permissions import WRITES, LaneKind, Role, denied
 from crdt.replica import Replica
 
 
 def require(replica: Replica, kind: LaneKind) -> None:
     """Raise PERMISSION_DENIED, naming the role that writing such a lane takes, if ours is less."""
     needed, ours = WRITES[kind], _role(replica)
-    if ours >= needed:
-        return
-    role = needed.name.lower()
-    have = f"yours is {ours.name.lower()}" if ours is not Role.NONE else "you have none"
-    raise errors.PERMISSION_DENIED(
-        f"This takes the role {role} in the thread; {have}.",
-        role=role,
-        yours=ours.name.lower(),
-        next=f"Ask the thread's owner to make you {'an' if role[0] in 'eo' else 'a'} {role}.",
-    )
+    if ours < needed:
+        raise denied(needed, ours)
 
 
 def _role(replica: Replica) -> Role:
