@@ -30,7 +30,12 @@ from client.screen.state import State
 from client.screen.styled import Line
 
 MAX_COMPOSER = 10
-_PROMPTS = {"": "› ", "rename": "title› ", **MODES}
+_PROMPTS = {"": "› ", "rename": "title› ", "comment": "comment› ", "draft": "draft› ", **MODES}
+_HINTS = {
+    "": "Ask something",
+    "comment": "about what is marked; “3-5: …” is about its lines",
+    "draft": "all who may edit write this together",
+}
 Draw = Callable[[int, int], list[Line]]
 
 
@@ -86,11 +91,13 @@ class Places:
 
     def _composer(self, buffer: Buffer) -> Window:
         def prefix(line: int, wrapped: int) -> StyleAndTextTuples:
-            mark = _PROMPTS[self._state().mode]
+            state = self._state()
+            is_answer = state.mode == "comment" and state.spot is not None and state.spot.talk
+            mark = "answer› " if is_answer else _PROMPTS[state.mode]
             return [("class:prompt", mark if line == 0 and wrapped == 0 else " " * len(mark))]
 
         def hint() -> StyleAndTextTuples:
-            return [("class:dim", "" if self._state().mode else "Ask something")]
+            return [("class:dim", _HINTS.get(self._state().mode, ""))]
 
         def height() -> Dimension:
             return Dimension(min=1, max=max(1, min(MAX_COMPOSER, _size().rows // 3)))
