@@ -63,7 +63,7 @@ class Actions:
             "newer": lambda: self._recall(-1),
             "copy": self._copy,
             "comment": self._comment,
-            "open": lambda: screen.later(self._next_open()),
+            "open": self._next_open,
             "settle": self._settle,
             "quote": self._quote,
             "draft": self._draft,
@@ -111,6 +111,7 @@ class Actions:
             return
         if self._state.mode == "draft":
             if is_said or not self._composer.continue_line():
+                self._change(anchor=None, line=0, unseen=0)
                 self._screen.later(self._drafting.send(is_said))
             return
         if self._state.mode:
@@ -184,18 +185,25 @@ class Actions:
     def _choose(self, spot: Spot | None) -> None:
         self._screen.put(render.focused(replace(self._state, spot=spot), *self._screen.size))
 
-    async def _next_open(self) -> None:
-        """To the next conversation that is not settled; what is further back is read first."""
-        thread, at = self._state.thread, self._state.spot if self._state.mode == "comment" else None
-        if (spot := next_open(self._state.spots, self._state.placed, at)) is None and self._state.open_talks:
-            await self._feed.load_all()
-            spot = next_open(self._state.spots, self._state.placed, at)
-        if spot is None:
-            self._change(told="No comment here is open.")
-        elif self._state.thread == thread:
-            if self._state.mode != "comment":
+    def _next_open(self) -> None:
+        """To the next conversation that is not settled."""
+        state = self._state
+        spot = next_open(state.spots, state.placed, state.spot if state.mode == "comment" else None)
+        if spot is not None:
+            if state.mode != "comment":
                 self._turn("comment")
             self._choose(spot)
+        elif state.open_talks and not state.is_whole:
+            self._screen.later(self._far_open())
+        else:
+            self._change(told="No comment here is open.")
+
+    async def _far_open(self) -> None:
+        """The same, once everything further back was read."""
+        thread = self._state.thread
+        await self._feed.load_all()
+        if self._state.thread == thread and self._state.is_whole:
+            self._next_open()
 
     def _send_comment(self) -> None:
         state, text = self._state, self._composer.text.strip()

@@ -79,7 +79,7 @@ COMMANDS = (
 BY_NAME = {command.name: command for command in reversed(COMMANDS)}
 BY_SLASH = {f"/{word}": command.name for command in COMMANDS for word in command.slash}
 # What does not fit is left out from the end; how to leave and where all keys are found always stands last.
-_IN_LINE = ("ask", "newline", "new", "find", "say", "next", "page_up", "fold")
+_IN_LINE = ("ask", "newline", "new", "find", "say", "next", "page_up", "fold", "comment", "draft")
 _IN_MODE = {
     "rename": " Enter renames the thread · Esc leaves its title as it is",
     "find": " Enter opens · ↑ ↓ choose · type a part of a title or a message · Esc leaves",

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from client.cli.discussion import place
 from client.cli.text import count, local_time
 from client.screen.styled import Line, wrapped
-from client.screen.text import fit, settled, settled_line
+from client.screen.text import fit, settled, settled_line, width
 
 JSON = dict[str, Any]
 TEXT_COLUMNS = 100
@@ -56,7 +56,7 @@ def _talk(shown: JSON) -> Talk:
     return Talk(
         id=shown["id"],
         message=shown.get("message") or ELSEWHERE,
-        place=where,
+        place=settled_line(where),
         quote=str(now.get("text") or anchor.get("quote") or "") if is_range else "",
         is_settled=bool(shown["resolved"]),
         said=tuple(_said(each) for each in (shown, *shown["replies"]) if not each["deleted"]),
@@ -79,27 +79,30 @@ def marker(found: tuple[Talk, ...], columns: int) -> Line:
     told = f"▸ {count(comments, 'comment')}"
     if not unsettled:
         return (("class:dim", fit(f"{told} · settled", columns)),)
-    return (("class:comment", fit(f"{told} · {unsettled} open", columns)),)
+    which = "open" if unsettled == len(found) else f"{unsettled} open"
+    return (("class:comment", fit(f"{told} · {which}", columns)),)
 
 
 @lru_cache(maxsize=1024)
 def drawn(talk: Talk, columns: int, is_chosen: bool) -> tuple[Line, ...]:
     """A conversation whole; one that is settled in one line, unless it is chosen."""
-    columns = min(columns, TEXT_COLUMNS)
+    columns = max(3, min(columns, TEXT_COLUMNS))
     bar = (("class:comment", _CHOSEN if is_chosen else _BAR),)
-    state = ("class:dim", "✓ settled") if talk.is_settled else ("class:comment", "● open")
+    style, mark = ("class:dim", "✓ settled") if talk.is_settled else ("class:comment", "● open")
+    mark = fit(mark, columns - 2)
     first = talk.said[0] if talk.said else Said("", "", "")
     if talk.is_settled and not is_chosen:
         gist = settled_line(first.text)
         return ((*bar, ("class:dim", fit(f"✓ settled · {first.author}: {gist}", columns - 2))),)
-    head: Line = (state, ("class:dim", fit(f" · {talk.place}", columns - 11)) if talk.place else ("", ""))
+    where = f" · {talk.place}" if talk.place else ""
+    head: Line = ((style, mark), ("class:dim", fit(where, columns - 2 - width(mark))))
     if is_chosen:
         head = (("class:row.open", "".join(text for _, text in head)),)
     lines: list[Line] = [(*bar, *head)]
     quoted = settled(talk.quote).strip("\n").split("\n") if talk.quote else []
     lines += [(*bar, ("class:dim", fit(f"> {line}", columns - 2))) for line in quoted[:QUOTED_LINES]]
     if len(quoted) > QUOTED_LINES:
-        lines.append((*bar, ("class:dim", f"> … {len(quoted) - QUOTED_LINES} more")))
+        lines.append((*bar, ("class:dim", fit(f"> … {len(quoted) - QUOTED_LINES} more", columns - 2))))
     for said in talk.said:
         lines += [(*bar, *line) for line in _comment(said, columns - 2)]
     return tuple(lines)
