@@ -1,34 +1,21 @@
 """What each command does: to the state, to the composer, through the node."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from client.screen import render
+from client.screen.around import Around
 from client.screen.choosing import MODES, moved, picked, queried
 from client.screen.clipboard import osc_52
-from client.screen.commands import BY_NAME, BY_SLASH
+from client.screen.commands import BY_SLASH
+from client.screen.commenting import Commenting
 from client.screen.composer import Composer
 from client.screen.drafting import Drafting
 from client.screen.feed import Feed
 from client.screen.sending import Sender
 from client.screen.state import State, blank, next_thread
-from client.screen.talk import Spot, next_open, stepped
 from client.screen.talking import Talker
-
-
-class Around(Protocol):
-    """The screen, as far as commands have to do with it."""
-
-    state: State
-
-    @property
-    def size(self) -> tuple[int, int]: ...
-    def put(self, state: State) -> None: ...
-    def later(self, work: Coroutine[Any, Any, object]) -> None: ...
-    def control(self, sequence: str) -> None: ...
-    def suspend(self) -> None: ...
-    def leave(self) -> None: ...
 
 
 class Actions:
@@ -38,7 +25,8 @@ class Actions:
         self, screen: Around, composer: Composer, feed: Feed, sender: Sender, talker: Talker, drafting: Drafting
     ) -> None:
         self._screen, self._composer, self._feed, self._sender = screen, composer, feed, sender
-        self._talker, self._drafting = talker, drafting
+        self._drafting = drafting
+        self._commenting = Commenting(screen, composer, feed, talker, self._turn)
         self._warned = ""  # the command that leaves at once if it comes again
         self._argument = ""  # what stood behind the word after a slash
         self.table: dict[str, Callable[[], None]] = {
@@ -62,10 +50,10 @@ class Actions:
             "older": lambda: self._recall(1),
             "newer": lambda: self._recall(-1),
             "copy": self._copy,
-            "comment": self._comment,
-            "open": self._next_open,
-            "settle": self._settle,
-            "quote": self._quote,
+            "comment": self._commenting.turn,
+            "open": self._commenting.next_open,
+            "settle": self._commenting.settle,
+            "quote": self._commenting.quote,
             "draft": self._draft,
             "import": lambda: screen.later(sender.bring_in(self._argument)),
             "sidebar": lambda: self._change(alone=not screen.state.alone),
@@ -107,7 +95,7 @@ class Actions:
     def _send(self, is_said: bool) -> None:
         """Send what is written: as a prompt, to people only, as the first words of a thread, or as a title."""
         if self._state.mode == "comment":
-            self._send_comment()
+            self._commenting.send()
             return
         if self._state.mode == "draft":
             if is_said or not self._composer.continue_line():
@@ -169,72 +157,6 @@ class Actions:
             told = "The newest answer was given to the terminal's clipboard."
         self._change(told=told)
 
-    # ---- comments, and the draft of all
-
-    def _comment(self) -> None:
-        """Choose what to comment on, beginning with the message at the bottom; pressed again: write messages."""
-        state = self._state
-        if state.thread is None or not state.messages:
-            self._change(told="There is nothing to comment on yet.")
-        elif state.mode == "comment":
-            self._turn("comment")
-        else:
-            self._turn("comment")
-            self._choose(Spot(state.anchor or state.messages[-1].id))
-
-    def _choose(self, spot: Spot | None) -> None:
-        self._screen.put(render.focused(replace(self._state, spot=spot), *self._screen.size))
-
-    def _next_open(self) -> None:
-        """To the next conversation that is not settled."""
-        state = self._state
-        spot = next_open(state.spots, state.placed, state.spot if state.mode == "comment" else None)
-        if spot is not None:
-            if state.mode != "comment":
-                self._turn("comment")
-            self._choose(spot)
-        elif state.open_talks and not state.is_whole:
-            self._screen.later(self._far_open())
-        else:
-            self._change(told="No comment here is open.")
-
-    async def _far_open(self) -> None:
-        """The same, once everything further back was read."""
-        thread = self._state.thread
-        await self._feed.load_all()
-        if self._state.thread == thread and self._state.is_whole:
-            self._next_open()
-
-    def _send_comment(self) -> None:
-        state, text = self._state, self._composer.text.strip()
-        if state.thread is not None and state.spot is not None and text:
-            self._composer.clear()
-            self._screen.later(self._talker.comment(state.thread, state.spot, text))
-
-    def _chosen_talk(self) -> str:
-        """The conversation that is chosen; if none is, that is said."""
-        state = self._state
-        if state.mode == "comment" and state.spot is not None and state.spot.talk:
-            return state.spot.talk
-        self._change(told=f"Choose a comment first: {BY_NAME['open'].shown}, or {BY_NAME['comment'].shown} and ↑ ↓.")
-        return ""
-
-    def _settle(self) -> None:
-        if talk := self._chosen_talk():
-            known = next(each for found in self._state.talks.values() for each in found if each.id == talk)
-            self._screen.later(self._talker.settle(self._state.thread or "", talk, not known.is_settled))
-
-    def _quote(self) -> None:
-        if talk := self._chosen_talk():
-            self._screen.later(self._write_prompt(self._state.thread or "", talk))
-
-    async def _write_prompt(self, thread: str, talk: str) -> None:
-        """Put the conversation into the composer, as a prompt to go on with."""
-        text = await self._talker.quote(thread, talk)
-        if text is not None and self._state.thread == thread and self._state.mode == "comment":
-            self._turn("comment")
-            self._composer.put(f"{self._composer.text}\n\n{text}\n\n".lstrip("\n"))
-
     def _draft(self) -> None:
         if self._state.thread is None:
             self._change(told="The draft belongs to a thread. Open one first.")
@@ -252,7 +174,7 @@ class Actions:
         if self._state.mode in MODES:
             self._screen.put(moved(self._state, down))
         elif self._state.mode == "comment":
-            self._choose(stepped(self._state.spots, self._state.spot, down))
+            self._commenting.step(down)
         else:
             self._scroll(-down)
 
