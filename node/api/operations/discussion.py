@@ -2,7 +2,7 @@
 
 from crdt import errors as e
 from node.api.operation import Operation, Parameter
-from node.api.operations.common import ABOUT_THREAD, THREAD, TIME, WRITE_THREAD
+from node.api.operations.common import ABOUT_THREAD, EVENT, THREAD, TIME, WRITE_THREAD
 from node.api.operations.runs import RUN_ERRORS, RUN_LAST, RUN_LINES
 
 _COMMENT = Parameter(
@@ -38,6 +38,29 @@ _ANSWER: dict[str, object] = {
     "conversation": "id of the comment that begins the conversation",
     "resolved": "whether the conversation is settled",
     "unresolved": "count of conversations in the thread that are not settled",
+}
+_TOLD: dict[str, object] = {
+    "comment": _REPLY,
+    "conversation": "id of the comment that begins it",
+    "unresolved": "count of conversations in the thread that are not settled",
+}
+_SETTLED_NOW: dict[str, object] = {
+    **{name: about for name, about in _TOLD.items() if name != "comment"},
+    "by?": "who, in the shape of an author",
+}
+_TYPED: dict[str, object] = {
+    "after": "version before",
+    "version": "version then",
+    "change": "steps from one to the other: a number keeps so many characters, one below 0 drops them, a text is put in",
+}
+# What is told of all this, in `events.watch`.
+DISCUSSION_EVENTS: dict[str, object] = {
+    "comment.added": {**EVENT, **_TOLD},
+    "comment.changed": {**EVENT, **_TOLD},
+    "comment.resolved": {**EVENT, **_SETTLED_NOW},
+    "comment.reopened": {**EVENT, **_SETTLED_NOW},
+    "draft.changed": {**EVENT, **_TYPED},
+    "notes.changed": {**EVENT, **_TYPED},
 }
 _VERSION = Parameter(
     "version", "text", "As it was given: what is done is done to the text as it was then.", maximum=100
