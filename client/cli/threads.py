@@ -27,9 +27,7 @@ def listed(result: dict[str, Any], out: Out) -> str:
     rows = [
         [
             thread["id"][:characters],
-            " ".join(
-                [one_line(thread["title"]) or "(untitled)", *(f"+{one_line(tag)}" for tag in thread.get("tags") or ())]
-            ),
+            _named(thread),
             one_line((thread.get("project") or "").rstrip("/").rpartition("/")[2]),
             count(thread["messages"], "message") + _open(thread),
             local_time(thread["updated_at"]),
@@ -38,6 +36,11 @@ def listed(result: dict[str, Any], out: Out) -> str:
         for thread in threads
     ]
     return "\n".join(table(rows, out.columns))
+
+
+def _named(thread: dict[str, Any]) -> str:
+    tags = (f"+{one_line(tag)}" for tag in thread.get("tags") or ())
+    return " ".join([one_line(thread["title"]) or "(untitled)", *tags])
 
 
 def _open(thread: dict[str, Any]) -> str:

@@ -51,7 +51,7 @@ _SETTLED_NOW: dict[str, object] = {
 _TYPED: dict[str, object] = {
     "after": "version before",
     "version": "version then",
-    "change": "steps from one to the other: a number keeps so many characters, one below 0 drops them, a text is put in",
+    "change": "steps between them: a number keeps so many characters, one below 0 drops them, a text is put in",
 }
 # What is told of all this, in `events.watch`.
 DISCUSSION_EVENTS: dict[str, object] = {
