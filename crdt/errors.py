@@ -331,3 +331,20 @@ INVITE_NOT_FOUND = ErrorKind(
 INVITE_DECLINED = ErrorKind(
     "E054", "INVITE_DECLINED", "The owner declined.", "Ask the thread's owner what they meant.", status=403
 )
+COMMENT_NOT_FOUND = ErrorKind(
+    "E059", "COMMENT_NOT_FOUND", "No comment has that id.", "See them with: opensesh comments THREAD", status=404
+)
+PLACE_NOT_FOUND = ErrorKind(
+    "E060",
+    "PLACE_NOT_FOUND",
+    "There is no such message, or no such place in it.",
+    "See the messages and their ids with: opensesh show THREAD --json",
+    status=404,
+)
+DRAFT_MOVED_ON = ErrorKind(
+    "E061",
+    "DRAFT_MOVED_ON",
+    "That version of the text is not known any more.",
+    "Read it again, and make the change to what it says now.",
+    status=409,
+)

@@ -5,7 +5,7 @@ Kept up to date lane by lane: after a receipt, `refresh` reads again only the me
 
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pycrdt
 from pycrdt._base import BaseType
@@ -18,6 +18,8 @@ from crdt.run_accounts import Run, RunAccounts
 from crdt.touched import Touched
 
 SHARED = Lane(LaneKind.SHARED)
+MAX_TAGS: Final = 64  # that are shown
+MAX_TAG_CHARACTERS: Final = 64
 
 
 class Change(NamedTuple):
@@ -127,6 +129,11 @@ class Thread:
     def meta(self) -> dict[str, str]:
         """Title, project and the like: the texts in the shared document's `meta`."""
         return {name: value for name, value in shared_values(self.replica, "meta").items() if isinstance(value, str)}
+
+    def tags(self) -> list[str]:
+        """The tags, the first `MAX_TAGS` of them by their letters."""
+        named = (name for name, value in shared_values(self.replica, "tags").items() if value is True)
+        return sorted(tag for tag in named if 0 < len(tag) <= MAX_TAG_CHARACTERS)[:MAX_TAGS]
 
 
 def shared_values(replica: Replica, root: str) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from node.api.server import Handler, Server
 from node.bus import Bus
 from node.checkup import Checkup
 from node.follows import Follows
+from node.handlers.coediting import CoeditingHandlers
+from node.handlers.comments import CommentHandlers
 from node.handlers.events import EventHandlers
 from node.handlers.identity import IdentityHandlers
 from node.handlers.imports import ImportHandlers
@@ -112,6 +114,8 @@ class Daemon:
         forking = Forking(threads, threading.begin)
         sharing = SharingHandlers(account, threads, library, links, joining, rights, people_in, forking)
         running = RunHandlers(runs, providers, library)
+        comments = CommentHandlers(threads, library, runs)
+        coediting = CoeditingHandlers(threads, library, runs)
 
         importer = Importer(threads, threading.begin, account.is_deleted)
         follows = Follows(store, importer, Path.home(), self._settings.texts("import.follow"))
@@ -130,7 +134,8 @@ class Daemon:
         upkeep = Upkeep(account, [people.finish_transfers, people.enforce_revocations, threading.forget_deleted])
         upkeep.start()
         stack.push_async_callback(upkeep.close)
-        server = Server(_routes(system, threading, running, importing, people, syncing, events, sharing), home.socket)
+        routes = _routes(system, threading, running, importing, people, syncing, events, sharing)
+        server = Server({**routes, **_routes_together(comments, coediting)}, home.socket)
         await server.start()
         stack.push_async_callback(server.stop)
         return system
@@ -213,4 +218,28 @@ def _routes(
         "member.transfer": sharing.transfer,
         "member.accept": sharing.accept,
         "member.verify": sharing.verify,
+    }
+
+
+def _routes_together(comments: CommentHandlers, coediting: CoeditingHandlers) -> dict[str, Handler]:
+    """The same, of what people do in one thread side by side."""
+    return {
+        "comment.list": comments.list,
+        "comment.add": comments.add,
+        "comment.reply": comments.reply,
+        "comment.edit": comments.edit,
+        "comment.delete": comments.delete,
+        "comment.resolve": comments.resolve,
+        "comment.reopen": comments.reopen,
+        "comment.react": comments.react,
+        "comment.quote": comments.quote,
+        "comment.prompt": comments.prompt,
+        "draft.show": coediting.draft_show,
+        "draft.set": coediting.draft_set,
+        "draft.edit": coediting.draft_edit,
+        "draft.send": coediting.draft_send,
+        "notes.show": coediting.notes_show,
+        "notes.set": coediting.notes_set,
+        "tags.show": coediting.tags_show,
+        "tags.change": coediting.tags_change,
     }

@@ -15,13 +15,15 @@ class ThreadSummary(msgspec.Struct, frozen=True):
     purpose: str = "thread"
     source: str | None = None
     waiting: bool = False  # for a key
+    unresolved: int = 0  # conversations
+    tags: tuple[str, ...] = ()
 
 
 _decoder = msgspec.msgpack.Decoder(ThreadSummary)
 
 
-def summarise(view: Thread) -> ThreadSummary:
-    """The summary of an open thread."""
+def summarise(view: Thread, unresolved: int = 0) -> ThreadSummary:
+    """The summary of an open thread with so many unresolved conversations."""
     genesis = view.replica.membership.genesis
     meta = view.meta()
     latest = view.last.at if view.last else 0
@@ -34,6 +36,8 @@ def summarise(view: Thread) -> ThreadSummary:
         purpose=genesis.purpose if genesis else "thread",
         source=source if isinstance(source, str) else None,
         waiting=genesis is None or bool(view.replica.unopened),
+        unresolved=unresolved,
+        tags=tuple(view.tags()),
     )
 
 

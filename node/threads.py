@@ -19,6 +19,8 @@ import pycrdt
 
 from crdt import errors, keys, wire
 from crdt.author import Author
+from crdt.discussion import Discussion
+from crdt.draft import NAMES
 from crdt.errors import PeerFault
 from crdt.identity import SignedEntry
 from crdt.ids import DeviceId, IdentityId, RoomId, SessionId, ThreadId, to_text
@@ -29,6 +31,8 @@ from crdt.stewardship import introduction, rotate
 from crdt.thread import SHARED, Thread
 from node import happenings
 from node.bus import Bus
+from node.discussing import Shapes
+from node.live_text import LiveText
 from node.store import (
     LOCAL,
     Answer,
@@ -78,6 +82,10 @@ class OpenThread:
     def __init__(self, replica: Replica) -> None:
         self.replica = replica
         self.view = Thread(replica)
+        self.discussion = Discussion(replica)
+        self.texts = {name: LiveText(replica, name) for name in NAMES}
+        self.unresolved = self.discussion.unresolved
+        self.facts = _facts(self.view)
         self.lock = asyncio.Lock()
         self.roles: dict[IdentityId, Role] | None = None  # as they were last told
 
@@ -345,7 +353,9 @@ class Threads:
             draft.events.clear()  # of the identity's own affairs nobody is told as of a thread
         batch.events = [NewEvent(opened.id, happenings.pack(*event)) for event in draft.events]
         if genesis is not None and (receipts or draft.events):
-            batch.summaries.append(Summary(opened.id, RoomId(genesis.room), encode_summary(summarise(opened.view))))
+            batch.summaries.append(
+                Summary(opened.id, RoomId(genesis.room), encode_summary(summarise(opened.view, opened.unresolved)))
+            )
         if not (batch.frames or batch.events or batch.progress or batch.answer or batch.checkpoints or batch.settings):
             return
         written = await self.store.write(batch)
@@ -376,16 +386,31 @@ class Threads:
             before, opened.roles = opened.roles, opened.replica.membership.members()
             if before != opened.roles:
                 events.append(("members.changed", happenings.of_members(opened.roles, opened.replica.role())))
+        if changes := opened.discussion.refresh(lanes):
+            opened.unresolved = opened.discussion.unresolved
+            events += self.comment_shapes(opened).told(changes)
         if SHARED in lanes:
-            meta = opened.view.meta()
-            events.append(("thread.changed", {name: meta.get(name) for name in ("title", "project")}))
+            texts = [(f"{name}.changed", text.refresh()) for name, text in opened.texts.items()]
+            events += [(type, told) for type, told in texts if told is not None]
+            known, opened.facts = opened.facts, _facts(opened.view)
+            events += [("thread.changed", opened.facts)] if known != opened.facts else []
         return events
+
+    def comment_shapes(self, opened: OpenThread) -> Shapes:
+        """The comments of a thread in the API's shapes."""
+        return Shapes(opened.discussion, opened.view, lambda device: self.author_of(opened, device))
 
     def author_of(self, opened: OpenThread, device: bytes) -> dict[str, Any]:
         """Who wrote something, in the API's shape."""
         identity = opened.replica.membership.identity_of.get(DeviceId(device), IdentityId(b""))
         name = self.pen.name_of(DeviceId(device), opened.replica)
         return {"identity": to_text(identity), "device": to_text(device), "name": name}
+
+
+def _facts(view: Thread) -> dict[str, Any]:
+    """What is told of a thread as a whole."""
+    meta = view.meta()
+    return {"title": meta.get("title"), "project": meta.get("project"), "tags": view.tags()}
 
 
 def _new_frame(thread: ThreadId, frame: bytes, receipt: Receipt, origin: int) -> NewFrame:

@@ -108,7 +108,7 @@ class NewThread(Result, frozen=True, kw_only=True):
 
 
 class ThreadRow(Result, frozen=True, kw_only=True):
-    """A thread in a list. `sync` says in words where its changes are stored."""
+    """A thread in a list. `sync` says in words where its changes are stored; `unresolved` counts conversations."""
 
     id: str
     title: str
@@ -117,6 +117,8 @@ class ThreadRow(Result, frozen=True, kw_only=True):
     messages: int
     state: str
     sync: str
+    unresolved: int = 0
+    tags: list[str] = []
 
 
 class ThreadState(Result, frozen=True, kw_only=True):

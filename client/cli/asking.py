@@ -10,11 +10,19 @@ from crdt.errors import PROVIDER_FAILED, from_json
 
 
 def ask(session: Session, arguments: Arguments) -> int:
-    """Stream a run. Exit 0 if it completed, 1 if it failed or was cancelled; leaving does not end it."""
+    """`ask`: see `stream`."""
+    return stream(session, "run.ask", arguments.values)
+
+
+def stream(session: Session, name: str, values: dict[str, Any]) -> int:
+    """Stream what an operation runs. Exit 0 if it completed, or was only said; 1 if it failed or was cancelled.
+
+    Leaving does not end it.
+    """
     answer = _Answer(session.out)
     end: dict[str, Any] = {}
     try:
-        for line in session.stream("run.ask", **arguments.values):
+        for line in session.stream(name, **values):
             end = line
             if session.out.as_json:
                 session.out.data(line)
@@ -22,7 +30,7 @@ def ask(session: Session, arguments: Arguments) -> int:
                 answer.take(line)
     except KeyboardInterrupt:
         answer.finish()
-        session.out.note(f"The run goes on. Stop it with: opensesh cancel {one_line(arguments.thread)}")
+        session.out.note(f"The run goes on. Stop it with: opensesh cancel {one_line(values['thread'])}")
         raise
     finally:
         answer.finish()
@@ -47,7 +55,9 @@ class _Answer:
     def take(self, line: dict[str, Any]) -> None:
         """Print what a line adds."""
         kind = line["type"]
-        if kind == "run.queued":
+        if kind == "draft.said":
+            self._out.line(f"{self._out.style('green', 'said')} {line['message_id']}")
+        elif kind == "run.queued":
             self._out.progress("Waiting for the model …")
         elif kind == "run.delta" and line.get("part") == "reasoning":
             if self._out.terminal:  # of interest while one waits, and no part of the answer

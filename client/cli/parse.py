@@ -50,6 +50,7 @@ def parse(verb: Verb, words: Sequence[str]) -> Arguments:
     """The command's arguments. Raises USAGE naming the one that is wrong, missing or too many."""
     values: dict[str, Any] = {argument.name: False if argument.kind == "flag" else None for argument in verb.arguments}
     flags = {flag: argument for argument in verb.arguments for flag in argument.flags}
+    dashed = any(argument.dashed for argument in verb.arguments)
     places, index, literal = [], 0, False
     while index < len(words):
         word = words[index]
@@ -58,6 +59,8 @@ def parse(verb: Verb, words: Sequence[str]) -> Arguments:
             places.append(word)
         elif word == "--":
             literal = True
+        elif dashed and not word.startswith("--") and word not in flags:
+            places.append(word)
         else:
             flag, equals, value = word.partition("=")
             argument = flags.get(flag)

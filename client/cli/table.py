@@ -6,6 +6,7 @@ operations have to be rows of `node/api/operations`; a test holds the two tables
 
 from client.cli.verb import Verb
 from client.cli.verbs.devices import DEVICES
+from client.cli.verbs.discussion import DISCUSSION
 from client.cli.verbs.models import MODELS
 from client.cli.verbs.node import NODE
 from client.cli.verbs.sharing import SHARING
@@ -21,7 +22,8 @@ GROUPS = {
     "node": "Node and data",
 }
 
-VERBS: dict[str, Verb] = {verb.name: verb for verb in (*THREADS, *SHARING, *DEVICES, *SYNC, *MODELS, *NODE)}
+AREAS = (THREADS, SHARING, DISCUSSION, DEVICES, SYNC, MODELS, NODE)
+VERBS: dict[str, Verb] = {verb.name: verb for area in AREAS for verb in area}
 
 # The one word that stands for the first thing one wants of its group.
 ALIASES = {"devices": "devices list", "sync": "sync status", "node": "node status", "config": "config list"}

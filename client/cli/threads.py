@@ -27,15 +27,25 @@ def listed(result: dict[str, Any], out: Out) -> str:
     rows = [
         [
             thread["id"][:characters],
-            one_line(thread["title"]) or "(untitled)",
+            _named(thread),
             one_line((thread.get("project") or "").rstrip("/").rpartition("/")[2]),
-            count(thread["messages"], "message"),
+            count(thread["messages"], "message") + _open(thread),
             local_time(thread["updated_at"]),
             one_line(thread.get("sync") or ""),
         ]
         for thread in threads
     ]
     return "\n".join(table(rows, out.columns))
+
+
+def _named(thread: dict[str, Any]) -> str:
+    tags = (f"+{one_line(tag)}" for tag in thread.get("tags") or ())
+    return " ".join([one_line(thread["title"]) or "(untitled)", *tags])
+
+
+def _open(thread: dict[str, Any]) -> str:
+    unresolved = thread.get("unresolved") or 0
+    return f", {unresolved} open" if unresolved else ""
 
 
 def distinct(ids: list[str]) -> int:

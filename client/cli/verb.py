@@ -10,10 +10,11 @@ class Argument:
     """One input. With `flags` it is an option, without it is taken by its place.
 
     `name` is the operation's parameter that it fills; a "key_file" has `_file` behind it. `many` takes all
-    that is left, as a list; `stdin` lets it be `-`, or be left out where input is piped in.
+    that is left, as a list; `stdin` lets it be `-`, or be left out where input is piped in; `dashed` lets its words
+    begin with a dash.
     """
 
-    __slots__ = ("choices", "doc", "flags", "kind", "many", "metavar", "name", "required", "stdin")
+    __slots__ = ("choices", "dashed", "doc", "flags", "kind", "many", "metavar", "name", "required", "stdin")
 
     def __init__(
         self,
@@ -25,11 +26,12 @@ class Argument:
         required: bool = False,
         many: bool = False,
         stdin: bool = False,
+        dashed: bool = False,
         choices: tuple[str, ...] = (),
     ) -> None:
         assert kind in KINDS and (metavar or kind in ("flag", "secret")), name
         self.name, self.metavar, self.doc, self.flags, self.kind = name, metavar, doc, flags, kind
-        self.required, self.many, self.stdin, self.choices = required, many, stdin, choices
+        self.required, self.many, self.stdin, self.dashed, self.choices = required, many, stdin, dashed, choices
 
     @property
     def takes_value(self) -> bool:

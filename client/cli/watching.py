@@ -81,5 +81,8 @@ def _line(event: dict[str, Any], out: Out) -> str:
     message = event.get("message")
     if isinstance(message, dict):
         rest = f"{one_line(message.get('role'))}: {one_line(message.get('text'))} {rest}"
+    comment = event.get("comment")
+    if isinstance(comment, dict):
+        rest = f"{one_line((comment.get('author') or {}).get('name'))}: {one_line(comment.get('text'))} {rest}"
     line = f"{event['cursor']:>8}  {thread:<8}  {one_line(event['type'])}  {rest}".rstrip()
     return line if out.columns is None else shorten(line, out.columns)

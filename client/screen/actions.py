@@ -1,38 +1,32 @@
 """What each command does: to the state, to the composer, through the node."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from client.screen import render
+from client.screen.around import Around
 from client.screen.choosing import MODES, moved, picked, queried
 from client.screen.clipboard import osc_52
 from client.screen.commands import BY_SLASH
+from client.screen.commenting import Commenting
 from client.screen.composer import Composer
+from client.screen.drafting import Drafting
 from client.screen.feed import Feed
 from client.screen.sending import Sender
 from client.screen.state import State, blank, next_thread
-
-
-class Around(Protocol):
-    """The screen, as far as commands have to do with it."""
-
-    state: State
-
-    @property
-    def size(self) -> tuple[int, int]: ...
-    def put(self, state: State) -> None: ...
-    def later(self, work: Coroutine[Any, Any, object]) -> None: ...
-    def control(self, sequence: str) -> None: ...
-    def suspend(self) -> None: ...
-    def leave(self) -> None: ...
+from client.screen.talking import Talker
 
 
 class Actions:
     """`do` a command by its name."""
 
-    def __init__(self, screen: Around, composer: Composer, feed: Feed, sender: Sender) -> None:
+    def __init__(
+        self, screen: Around, composer: Composer, feed: Feed, sender: Sender, talker: Talker, drafting: Drafting
+    ) -> None:
         self._screen, self._composer, self._feed, self._sender = screen, composer, feed, sender
+        self._drafting = drafting
+        self._commenting = Commenting(screen, composer, feed, talker, self._turn)
         self._warned = ""  # the command that leaves at once if it comes again
         self._argument = ""  # what stood behind the word after a slash
         self.table: dict[str, Callable[[], None]] = {
@@ -56,6 +50,11 @@ class Actions:
             "older": lambda: self._recall(1),
             "newer": lambda: self._recall(-1),
             "copy": self._copy,
+            "comment": self._commenting.turn,
+            "open": self._commenting.next_open,
+            "settle": self._commenting.settle,
+            "quote": self._commenting.quote,
+            "draft": self._draft,
             "import": lambda: screen.later(sender.bring_in(self._argument)),
             "sidebar": lambda: self._change(alone=not screen.state.alone),
             "interrupt": self._interrupt,
@@ -77,6 +76,8 @@ class Actions:
 
     def typed(self, text: str) -> None:
         """Something is written; where one chooses from a list, that is what is looked for."""
+        if self._state.mode == "draft":
+            self._drafting.typed(text)
         if self._state.mode in MODES and text != self._state.query:
             self._screen.put(queried(self._state, text))
             if self._state.mode == "find":
@@ -93,6 +94,14 @@ class Actions:
 
     def _send(self, is_said: bool) -> None:
         """Send what is written: as a prompt, to people only, as the first words of a thread, or as a title."""
+        if self._state.mode == "comment":
+            self._commenting.send()
+            return
+        if self._state.mode == "draft":
+            if is_said or not self._composer.continue_line():
+                self._change(anchor=None, line=0, unseen=0)
+                self._screen.later(self._drafting.send(is_said))
+            return
         if self._state.mode:
             self._finish()
             return
@@ -148,6 +157,12 @@ class Actions:
             told = "The newest answer was given to the terminal's clipboard."
         self._change(told=told)
 
+    def _draft(self) -> None:
+        if self._state.thread is None:
+            self._change(told="The draft belongs to a thread. Open one first.")
+        else:
+            self._turn("draft")
+
     # ---- moving
 
     def _step(self, step: int) -> None:
@@ -158,6 +173,8 @@ class Actions:
     def _line(self, down: int) -> None:
         if self._state.mode in MODES:
             self._screen.put(moved(self._state, down))
+        elif self._state.mode == "comment":
+            self._commenting.step(down)
         else:
             self._scroll(-down)
 
@@ -209,7 +226,7 @@ class Actions:
             self._screen.leave()
 
     def _quit(self) -> None:
-        if self._composer.has_unsent:
+        if self._composer.has_unsent(self._state.mode):
             self._warned = "quit"
             self._change(notice="What you wrote is not sent yet. Ctrl-Q again drops it and quits.")
         else:

@@ -16,6 +16,7 @@ from prompt_toolkit.output import Output
 from client.api.node import Node, connect
 from client.screen.actions import Actions
 from client.screen.composer import Composer
+from client.screen.drafting import Drafting
 from client.screen.feed import Feed
 from client.screen.keys import bindings
 from client.screen.layout import Places
@@ -23,6 +24,7 @@ from client.screen.project import current
 from client.screen.sending import Sender
 from client.screen.state import State
 from client.screen.style import style
+from client.screen.talking import Talker
 
 REDRAW_S = 0.05  # a stream redraws at most twenty times a second
 ESCAPE_S = 0.1  # how long after Esc a key still makes it an Alt
@@ -44,7 +46,10 @@ class Screen:
         self._composer = Composer(lambda text: self.actions.typed(text))
         self._feed = Feed(node, lambda: self.state, self.put)
         sender = Sender(node, self._feed, lambda: self.state, self.put, self._give_back, project)
-        self.actions = Actions(self, self._composer, self._feed, sender)
+        self._drafting = Drafting(node, lambda: self.state, self.put, self._composer)
+        self._talker = Talker(node, lambda: self.state, self.put, self._give_back_comment)
+        self._feed.listeners += [self._talker.heard, self._drafting.heard]
+        self.actions = Actions(self, self._composer, self._feed, sender, self._talker, self._drafting)
         self._places = Places(lambda: self.state, self._composer.buffer)
         self.app: Application[int] = Application(
             layout=self._places.layout,
@@ -62,6 +67,8 @@ class Screen:
         """Draw until the person leaves; the exit code."""
         self.later(self._feed.keep_list())
         self.later(self._feed.watch())
+        self.later(self._talker.keep())
+        self.later(self._drafting.keep())
         self.later(self._tick())
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
@@ -89,6 +96,9 @@ class Screen:
         if not before.is_listed and state.rows and state.chosen is None and not self._composer.text:
             self.later(self._feed.open(state.rows[0].id))
         self._composer.turn(before, state)
+        if before.thread != state.thread:
+            self._talker.opened()
+        self._drafting.turned()
         self.app.invalidate()
 
     def later(self, work: Coroutine[Any, Any, object]) -> None:
@@ -115,6 +125,10 @@ class Screen:
 
     def _give_back(self, thread: str | None, text: str) -> None:
         self._composer.give_back(self.state, thread, text)
+
+    def _give_back_comment(self, text: str) -> None:
+        if self.state.mode == "comment" and not self._composer.text:
+            self._composer.put(text)
 
     async def _tick(self) -> None:
         """Let the seconds be seen while something runs."""

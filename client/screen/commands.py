@@ -46,6 +46,25 @@ COMMANDS = (
     Command("oldest", (("c-home",), ("escape", "<")), "Alt-<", "to the beginning", "to the beginning, to the newest"),
     Command("newest", (("c-end",), ("escape", ">")), "Alt->", "to the newest", ""),
     Command("fold", (("c-o",),), "Ctrl-O", "unfold", "show tool calls and reasoning whole, or folded again"),
+    Command(
+        "comment",
+        (("escape", "c"),),
+        "Alt-C",
+        "comment",
+        "comment on a message, or answer a comment: ↑ ↓ choose",
+        slash=("comment",),
+    ),
+    Command("open", (("c-g",),), "Ctrl-G", "next open comment", "the next comment that is not settled"),
+    Command("settle", (("escape", "r"),), "Alt-R", "settle", "settle the chosen conversation, or open it again"),
+    Command("quote", (("escape", "q"),), "Alt-Q", "ask about it", "write a prompt of the chosen conversation"),
+    Command(
+        "draft",
+        (("escape", "d"),),
+        "Alt-D",
+        "shared draft",
+        "write in the draft that all who may edit write together",
+        slash=("draft",),
+    ),
     Command("model", (("escape", "m"),), "Alt-M", "model", "choose the model that is asked", slash=("model",)),
     Command("older", (("c-p",), ("escape", "p")), "Ctrl-P", "", "write an earlier prompt again, a later one"),
     Command("newer", (("escape", "n"),), "Alt-N", "", ""),
@@ -60,11 +79,13 @@ COMMANDS = (
 BY_NAME = {command.name: command for command in reversed(COMMANDS)}
 BY_SLASH = {f"/{word}": command.name for command in COMMANDS for word in command.slash}
 # What does not fit is left out from the end; how to leave and where all keys are found always stands last.
-_IN_LINE = ("ask", "newline", "new", "find", "say", "next", "page_up", "fold")
+_IN_LINE = ("ask", "newline", "new", "find", "say", "next", "page_up", "fold", "comment", "draft")
 _IN_MODE = {
     "rename": " Enter renames the thread · Esc leaves its title as it is",
     "find": " Enter opens · ↑ ↓ choose · type a part of a title or a message · Esc leaves",
     "model": " Enter takes it · ↑ ↓ choose · Esc leaves",
+    "comment": " Enter comments · ↑ ↓ choose · Ctrl-G next open · Alt-R settle · Alt-Q ask · Esc",
+    "draft": " Everybody's draft · Enter asks · Alt-S only says it · Esc leaves it to the others",
 }
 
 

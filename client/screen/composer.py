@@ -25,14 +25,24 @@ class Composer:
         """What is written now."""
         return self.buffer.text
 
-    @property
-    def has_unsent(self) -> bool:
-        """Whether anything is written, here or for another thread."""
-        return any(text.strip() for text in (self.text, *self._drafts.values()))
+    def has_unsent(self, mode: str = "") -> bool:
+        """Whether anything is written, here or for another thread, that only this screen has."""
+        own = "" if mode == "draft" else self.text
+        return any(text.strip() for text in (own, *self._drafts.values()))
 
     def put(self, text: str) -> None:
         """Write this instead, the cursor behind it."""
         self.buffer.document = Document(text)
+
+    @property
+    def cursor(self) -> int:
+        """Where one writes, in characters."""
+        return self.buffer.cursor_position
+
+    def write(self, text: str, cursor: int) -> None:
+        """The text as others have changed it, and where one goes on writing."""
+        if (text, cursor) != (self.text, self.cursor):
+            self.buffer.document = Document(text, min(cursor, len(text)))
 
     def clear(self) -> None:
         """Begin anew: nothing is left to undo."""

@@ -37,6 +37,7 @@ class Feed:
         self._due = asyncio.Event()
         self._loading_earlier = False
         self._said = ""
+        self.listeners: list[Callable[[dict[str, Any]], None]] = []  # each is told every event, once it is in the state
 
     def refresh(self) -> None:
         """Ask for the list soon."""
@@ -70,6 +71,8 @@ class Feed:
                     self._put(timed(update(self._get(), event.data), time.time()))
                     if event.type not in _NOT_LISTED:
                         self._due.set()
+                    for listener in self.listeners:
+                        listener(event.data)
                     await self._catch_up(event, began)
             except OpenSeshError as error:
                 if error.kind is CURSOR_UNKNOWN:

@@ -30,7 +30,13 @@ from client.screen.state import State
 from client.screen.styled import Line
 
 MAX_COMPOSER = 10
-_PROMPTS = {"": "› ", "rename": "title› ", **MODES}
+_PROMPTS = {"": "› ", "rename": "title› ", "comment": "comment› ", "answer": "answer› ", "draft": "draft› ", **MODES}
+_HINTS = {
+    "": "Ask something",
+    "comment": "about what is marked; “3-5: …” is about its lines",
+    "answer": "to what is marked",
+    "draft": "all who may edit write this together",
+}
 Draw = Callable[[int, int], list[Line]]
 
 
@@ -86,11 +92,11 @@ class Places:
 
     def _composer(self, buffer: Buffer) -> Window:
         def prefix(line: int, wrapped: int) -> StyleAndTextTuples:
-            mark = _PROMPTS[self._state().mode]
+            mark = _PROMPTS[_use(self._state())]
             return [("class:prompt", mark if line == 0 and wrapped == 0 else " " * len(mark))]
 
         def hint() -> StyleAndTextTuples:
-            return [("class:dim", "" if self._state().mode else "Ask something")]
+            return [("class:dim", _HINTS.get(_use(self._state()), ""))]
 
         def height() -> Dimension:
             return Dimension(min=1, max=max(1, min(MAX_COMPOSER, _size().rows // 3)))
@@ -114,6 +120,12 @@ class Places:
     def _help(self, columns: int) -> Line:
         state = self._state()
         return (("class:help", help_line(columns, state.mode, state.run is not None)),)
+
+
+def _use(state: State) -> str:
+    """What is written in the composer."""
+    is_answer = state.mode == "comment" and state.spot is not None and state.spot.talk
+    return "answer" if is_answer else state.mode
 
 
 def _one_line(draw: Callable[[int], Line]) -> Window:

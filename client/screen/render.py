@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+from client.cli.text import count
 from client.screen.blocks import block, day
 from client.screen.choosing import MODES, chooser
 from client.screen.commands import BY_NAME, page
 from client.screen.project import name_of
 from client.screen.state import State
 from client.screen.styled import Line
+from client.screen.talk import ELSEWHERE, Spot, Talk, drawn, marker
 from client.screen.text import filled, fit, settled_line, width, wrap
 
 NARROW = 80  # columns below which there is only the conversation
@@ -60,10 +62,54 @@ def is_near_top(state: State, columns: int, height: int) -> bool:
 
 
 def _block(state: State, index: int, columns: int) -> tuple[Line, ...]:
+    """A message, and below it what is said about it."""
     message = state.messages[index]
+    lines = block(message, columns, state.unfolded, _begins_day(state, index))
+    is_choosing = state.mode == "comment"
+    if is_choosing and state.spot == Spot(message.id):
+        at = _heading(state, index)
+        chosen = (("class:row.open", "".join(text for _, text in lines[at])),)
+        lines = (*lines[:at], chosen, *lines[at + 1 :])
+    found = _talks(state, index)
+    if not found:
+        return lines
+    if not is_choosing and not state.unfolded:
+        return (*lines[:-1], marker(found, columns), ())
+    below = [drawn(talk, columns, is_choosing and state.spot == Spot(message.id, talk.id)) for talk in found]
+    return (*lines[:-1], *(line for talk in below for line in talk), ())
+
+
+def _begins_day(state: State, index: int) -> bool:
     before = state.messages[index - 1] if index else None
-    is_new_day = state.is_whole if before is None else day(before) != day(message)
-    return block(message, columns, state.unfolded, is_new_day)
+    return state.is_whole if before is None else day(before) != day(state.messages[index])
+
+
+def _heading(state: State, index: int) -> int:
+    """Which of a message's lines says whose it is."""
+    return 2 if _begins_day(state, index) else 0
+
+
+def _talks(state: State, index: int) -> tuple[Talk, ...]:
+    """What stands below a message; below the last one also what is about none."""
+    found = state.placed.get(state.messages[index].id, ())
+    return (*found, *state.placed.get(ELSEWHERE, ())) if index == len(state.messages) - 1 else found
+
+
+def focused(state: State, columns: int, height: int) -> State:
+    """The state with what is chosen in sight: where it begins stands in the upper part of the window."""
+    index = next((i for i, message in enumerate(state.messages) if state.spot and message.id == state.spot.message), -1)
+    if index < 0 or state.spot is None:
+        return state
+    found = _talks(state, index)
+    line = _heading(state, index)
+    if state.spot.talk:
+        line = len(_block(state, index, columns)) - 1
+        for talk in reversed(found):
+            line -= len(drawn(talk, columns, talk.id == state.spot.talk))
+            if talk.id == state.spot.talk:
+                break
+    at = replace(state, anchor=state.spot.message, line=line + 1)
+    return scrolled(_moved(at, -(2 * height) // 3, columns), 0, columns, height)
 
 
 def _position(state: State, columns: int) -> tuple[int, int]:
@@ -202,6 +248,8 @@ def _parts(state: State, now: float) -> list[tuple[str, str]]:
     elsewhere = len([thread for thread in state.running if thread != state.thread])
     if elsewhere:
         parts.append(("class:streaming", f"{elsewhere} running elsewhere"))
+    if state.open_talks and state.thread is not None:
+        parts.append(("class:comment", f"{count(state.open_talks, 'open comment')} ({_key('open')})"))
     if state.asked_model:
         parts.append(("class:status", f"asks {settled_line(state.asked_model)}"))
     return parts

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from client.screen.message import Shown, grown, shown
+from client.screen.talk import ELSEWHERE, Spot, Talk, spots, talks
 
 JSON = dict[str, Any]
+IN_THREAD = frozenset({"comment", "draft"})  # what the composer can be for in an open thread alone
 ENDED = frozenset({"completed", "failed", "cancelled", "interrupted"})
 
 
@@ -59,7 +61,8 @@ class State:
     notice: str = ""
     told: str = ""  # what a command has done; gone with the next one
     offline: bool = False
-    mode: str = ""  # what the composer is for: "" a message, "rename" a title, "find" a thread, "model" a model
+    mode: str = ""  # what the composer is for: "" a message, "rename" a title, "find" a thread, "model" a model,
+    # "comment" a comment on `spot`, "draft" the draft that everybody writes
     query: str = ""  # what is written in a mode that chooses from a list
     hits: tuple[Hit, ...] = ()  # messages that hold all its words
     picked: int = 0  # which of those found Enter chooses
@@ -70,6 +73,8 @@ class State:
     helping: bool = False  # the keys are shown in place of the conversation
     alone: bool = False  # the conversation without the sidebar, however wide the window is
     unfolded: bool = False  # tool calls and reasoning shown whole
+    talks: Mapping[str, tuple[Talk, ...]] = field(default_factory=dict)  # conversations, by the message's id
+    spot: Spot | None = None  # what a comment is written on
 
     @property
     def chosen(self) -> str | None:
@@ -90,6 +95,25 @@ class State:
     def row(self) -> Row | None:
         """The row of the open thread."""
         return next((row for row in self.rows if row.id == self.thread), None)
+
+    @property
+    def open_talks(self) -> int:
+        """How many conversations are not settled."""
+        return sum(not talk.is_settled for found in self.talks.values() for talk in found)
+
+    @property
+    def spots(self) -> list[Spot]:
+        """What a comment can be written on, in the order in which it is drawn."""
+        return spots([message.id for message in self.messages], self.placed)
+
+    @property
+    def placed(self) -> Mapping[str, tuple[Talk, ...]]:
+        """The conversations by the message below which they stand; those whose message is gone are about none."""
+        if not self.is_whole or not self.talks:
+            return self.talks
+        known = {message.id for message in self.messages}
+        lost = [talk for name, found in self.talks.items() if name not in known for talk in found]
+        return {**{name: found for name, found in self.talks.items() if name in known}, ELSEWHERE: tuple(lost)}
 
     @property
     def run(self) -> str | None:
@@ -117,6 +141,14 @@ def offered(state: State, models: list[JSON]) -> State:
     ids = tuple(model["id"] for model in models)
     default = next((model["id"] for model in models if model["default"]), "")
     return replace(state, models=ids, default_model=default, model=state.model if state.model in ids else "")
+
+
+def discussed(state: State, thread: str, conversations: list[JSON]) -> State:
+    """What is said of a thread. Nothing happens if another one is open by now."""
+    if thread != state.thread:
+        return state
+    state = replace(state, talks=talks(conversations))
+    return state if state.spot is None or state.spot in state.spots else replace(state, spot=Spot(state.spot.message))
 
 
 def searched(state: State, query: str, results: list[JSON]) -> State:
@@ -155,6 +187,8 @@ def opened(state: State, thread: JSON, is_whole: bool = True) -> State:
         opening=None,
         held=(),
         notice=state.notice if is_same else "",
+        talks=state.talks if is_same else {},
+        spot=state.spot if is_same else None,
     )
     if messages and messages[-1].state == "streaming" and state.run is None:
         state = _running(state, thread["id"], "streaming")
@@ -267,7 +301,18 @@ _GONE = {"thread.deleted": "This thread was deleted.", "thread.trashed": "This t
 def _closed(state: State, kind: str) -> State:
     notice = _GONE.get(kind, "")
     return replace(
-        state, thread=None, title="", messages=(), is_whole=True, anchor=None, line=0, unseen=0, notice=notice
+        state,
+        thread=None,
+        title="",
+        messages=(),
+        is_whole=True,
+        anchor=None,
+        line=0,
+        unseen=0,
+        notice=notice,
+        talks={},
+        spot=None,
+        mode="" if state.mode in IN_THREAD else state.mode,
     )
 
 

@@ -36,6 +36,7 @@ _COLOURS = {
     "block.added": "ansigreen",
     "block.removed": "ansired",
     "mark": "bold",
+    "comment": "ansiyellow",
     "dim": _FAINT,
     "row": "",
     "row.open": "reverse",

@@ -75,6 +75,8 @@ class ThreadHandlers:
             "project": summary.project,
             "updated_at": shapes.time(summary.updated_at_ms),
             "messages": summary.messages,
+            "unresolved": summary.unresolved,
+            "tags": list(summary.tags),
             "state": listed.state,
             "sync": "waiting for a key" if summary.waiting else self._sync_words(listed.id),
         }

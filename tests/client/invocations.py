@@ -4,13 +4,14 @@ The parity test takes these as the proof that both reach all of the table; what 
 must be the same by both ways.
 """
 
-from tests.client import sharing
+from tests.client import discussing, sharing
 from tests.client.invocation import Invocation
 
 WORDS24 = " ".join(["zebra"] * 24)
 
 INVOCATIONS: dict[str, Invocation] = {
     **sharing.INVOCATIONS,
+    **discussing.INVOCATIONS,
     "status": Invocation(["node", "status"], lambda n: n.status(), {}),
     "node.stop": Invocation(["node", "stop"], lambda n: n.stop(), {}),
     "doctor": Invocation(["doctor"], lambda n: n.doctor(), {}),

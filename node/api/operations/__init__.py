@@ -9,6 +9,7 @@ Standard library only and cheap to import; see `node/api/operation.py` for what 
 
 from crdt import errors as e
 from node.api.operation import Operation, Parameter, body_of, format_path, unquote
+from node.api.operations.discussion import DISCUSSION
 from node.api.operations.identity import IDENTITY
 from node.api.operations.imports import IMPORTS
 from node.api.operations.node import NODE
@@ -23,7 +24,8 @@ __all__ = ["COMMON_ERRORS", "OPERATIONS", "Operation", "Parameter", "body_of", "
 COMMON_ERRORS = (e.REQUEST_INVALID, e.TOO_LARGE, e.INTERNAL, e.DISK_FULL, e.TIMEOUT)
 
 OPERATIONS: dict[str, Operation] = {
-    operation.name: operation for operation in (*NODE, *THREADS, *SHARING, *RUNS, *IMPORTS, *IDENTITY, *SYNC)
+    operation.name: operation
+    for operation in (*NODE, *THREADS, *SHARING, *DISCUSSION, *RUNS, *IMPORTS, *IDENTITY, *SYNC)
 }
 
 

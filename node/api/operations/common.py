@@ -46,6 +46,8 @@ THREAD_ROW: dict[str, object] = {
     "project": "root folder on this device, or null",
     "updated_at": TIME,
     "messages": "count",
+    "unresolved?": "count of conversations in comments",
+    "tags?": ["text"],
     "state": "active | trashed",
     "sync": "local-only | saved here | on the relay | on N devices | waiting for a key",
 }

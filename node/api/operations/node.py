@@ -3,6 +3,7 @@
 from crdt import errors as e
 from node.api.operation import Operation, Parameter
 from node.api.operations.common import ABOUT_THREAD, EVENT, TIME
+from node.api.operations.discussion import DISCUSSION_EVENTS
 
 NODE = (
     Operation(
@@ -101,7 +102,7 @@ NODE = (
         Parameter(
             "since", "integer", "Resume after this cursor, without gap or repeat; without it, from now.", place="query"
         ),
-        result={"ready": EVENT, "*": EVENT},
+        result={"ready": EVENT, **DISCUSSION_EVENTS, "*": EVENT},
         errors=(*ABOUT_THREAD, e.CURSOR_UNKNOWN),
         stream=True,
     ),

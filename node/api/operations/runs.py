@@ -7,6 +7,18 @@ from node.api.operations.common import PROVIDER, PROVIDER_ROW, THREAD, WRITE_THR
 _RUN: dict[str, object] = {"run": "run id", "thread": "thread id"}
 _RUN_END: dict[str, object] = {**_RUN, "message_id?": "the answer, if one was begun"}
 
+# What an operation that runs a model gives, whatever the prompt was made of.
+RUN_LINES: dict[str, object] = {
+    "run.queued": {**_RUN, "prompt": "message id", "runner": "device id that will run it"},
+    "run.started": {**_RUN, "message_id": "the answer's message id", "model": "text"},
+    "run.delta": {**_RUN, "message_id": "message id", "text": "what was added", "part": "text | reasoning"},
+    "run.completed": {**_RUN_END, "text": "the whole answer"},
+    "run.failed": {**_RUN_END, "error": "error object"},
+    "run.cancelled": _RUN_END,
+}
+RUN_LAST = ("run.completed", "run.failed", "run.cancelled")
+RUN_ERRORS = (*WRITE_THREAD, e.AGENT_NOT_FOUND, e.AGENT_SPAWN_FAILED, e.PROVIDER_FAILED, e.RUN_ELSEWHERE)
+
 RUNS = (
     Operation(
         "run.ask",
@@ -17,17 +29,10 @@ RUNS = (
         Parameter("text", "text", "The prompt.", required=True),
         Parameter("model", "text", "Model id; without it the thread's, then the default.", maximum=200),
         Parameter("take_over", "boolean", "Run it here even if another device holds the thread.", default=False),
-        result={
-            "run.queued": {**_RUN, "prompt": "message id", "runner": "device id that will run it"},
-            "run.started": {**_RUN, "message_id": "the answer's message id", "model": "text"},
-            "run.delta": {**_RUN, "message_id": "message id", "text": "what was added", "part": "text | reasoning"},
-            "run.completed": {**_RUN_END, "text": "the whole answer"},
-            "run.failed": {**_RUN_END, "error": "error object"},
-            "run.cancelled": _RUN_END,
-        },
-        errors=(*WRITE_THREAD, e.AGENT_NOT_FOUND, e.AGENT_SPAWN_FAILED, e.PROVIDER_FAILED, e.RUN_ELSEWHERE),
+        result=RUN_LINES,
+        errors=RUN_ERRORS,
         stream=True,
-        last=("run.completed", "run.failed", "run.cancelled"),
+        last=RUN_LAST,
     ),
     Operation(
         "run.cancel",

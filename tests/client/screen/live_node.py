@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from crdt.errors import CURSOR_UNKNOWN
+from crdt.text_change import Change, applied, behind, between, composed, replacing
 from node.api.requests import Context
 from node.api.server import Handler
 from tests.client.handlers import FakeNode
-from tests.client.screen.told import WHEN, message, row, thread
+from tests.client.screen.told import WHEN, comment, message, row, talk, thread
 
 
 class LiveNode(FakeNode):
@@ -24,7 +25,17 @@ class LiveNode(FakeNode):
         self.forgotten = 0  # events up to this cursor can't be told any more
         self.before_watch: Callable[[], None] = lambda: None
         self._happened = asyncio.Condition()
+        self.comments: dict[str, list[dict[str, Any]]] = {}  # conversations by thread
+        self.draft = LiveDraft()
         self.answers |= {
+            "comment.list": self._comments,
+            "comment.add": self._comment,
+            "comment.reply": self._reply,
+            "comment.resolve": lambda p: self._settle(p, True),
+            "comment.reopen": lambda p: self._settle(p, False),
+            "comment.quote": lambda p: {"thread": p.thread, "text": "Ana commented on the answer:\n\nAna: Why?"},
+            "draft.show": lambda p: self.draft.shown(p.thread),
+            "draft.set": self._write_draft,
             "thread.list": lambda p: {"threads": [self._row(name) for name in reversed(self.threads)][: p.limit]},
             "message.say": lambda p: {"message_id": self.add(p.thread, p.text), "thread": p.thread},
             "thread.create": self._create,
@@ -35,6 +46,7 @@ class LiveNode(FakeNode):
     def handlers(self) -> dict[str, Handler]:
         """For `Server`."""
         own: dict[str, Handler] = {"events.watch": self._watch, "thread.show": self._show, "run.ask": self._ask}
+        own["draft.send"] = self._send_draft
         return {**super().handlers, **own}
 
     def begin(self, name: str, title: str, *texts: str) -> None:
@@ -74,6 +86,58 @@ class LiveNode(FakeNode):
         self.happen("thread.changed", p.thread, title=p.title, project=None)
         return {"id": p.thread, "title": p.title}
 
+    def _comments(self, p: Any) -> dict[str, Any]:
+        found = self.comments.get(p.thread, [])
+        return {"thread": p.thread, "unresolved": sum(not each["resolved"] for each in found), "comments": found}
+
+    def converse(self, name: str, message: str | None, *texts: str, **more: Any) -> str:
+        """Somebody comments on a message, and others answer; the conversation's id."""
+        made = talk(f"c{sum(map(len, self.comments.values()))}", message, *texts, **more)
+        self.comments.setdefault(name, []).append(made)
+        self.happen("comment.added", name, comment=made, conversation=made["id"], unresolved=1)
+        return str(made["id"])
+
+    def _comment(self, p: Any) -> dict[str, Any]:
+        anchor = {"kind": "message", "message": p.message}
+        if p.lines is not None:
+            first, _, last = p.lines.partition("-")
+            anchor |= {"lines": [int(first), int(last or first)], "quote": "quoted"}
+        self.converse(p.thread, p.message, p.text, anchor=anchor)
+        return self._answered(p, self.comments[p.thread][-1])
+
+    def _reply(self, p: Any) -> dict[str, Any]:
+        found = next(each for each in self.comments[p.thread] if each["id"] == p.comment)
+        found["replies"].append(comment("r" + str(len(found["replies"])), p.text))
+        self.happen("comment.added", p.thread, conversation=p.comment)
+        return self._answered(p, found["replies"][-1])
+
+    def _settle(self, p: Any, resolved: bool) -> dict[str, Any]:
+        found = next(each for each in self.comments[p.thread] if each["id"] == p.comment)
+        found["resolved"] = resolved
+        self.happen("comment.resolved" if resolved else "comment.reopened", p.thread, conversation=p.comment)
+        return self._answered(p, found)
+
+    def _answered(self, p: Any, made: dict[str, Any]) -> dict[str, Any]:
+        return {**made, "thread": p.thread, "conversation": made["id"], "resolved": False, "unresolved": 1}
+
+    def type_in(self, name: str, at: int, text: str) -> None:
+        """Somebody else types into the draft."""
+        self.draft.change(replacing(at, 0, text))
+        self.happen("draft.changed", name, version=self.draft.version)
+
+    def _write_draft(self, p: Any) -> dict[str, Any]:
+        answer = self.draft.write(p.thread, p.text, p.version)
+        self.happen("draft.changed", p.thread, version=self.draft.version)
+        return answer
+
+    async def _send_draft(self, p: Any, context: Context) -> AsyncIterator[dict[str, Any]]:
+        self._note("draft.send", p, context)
+        text = self.draft.text
+        self.draft.change(replacing(0, len(text), ""))
+        self.happen("draft.changed", p.thread, version=self.draft.version)
+        said = self.add(p.thread, text)
+        yield {"type": "draft.said", "thread": p.thread, "message_id": said}
+
     async def _show(self, p: Any, context: Context) -> dict[str, Any]:
         self._note("thread.show", p, context)
         if p.thread in self.opened:
@@ -106,3 +170,35 @@ class LiveNode(FakeNode):
             cursor = len(self.log)
             async with self._happened:
                 await self._happened.wait_for(lambda seen=cursor: len(self.log) > seen)
+
+
+class LiveDraft:
+    """A draft with all its versions: what is written from one of them is merged with what came since."""
+
+    def __init__(self) -> None:
+        self.text, self.texts, self.changes = "", [""], list[Change]()
+
+    @property
+    def version(self) -> str:
+        """What it is now called."""
+        return f"v-{len(self.changes)}"
+
+    def shown(self, thread: str) -> dict[str, Any]:
+        """As `draft.show` answers."""
+        return {"thread": thread, "text": self.text, "version": self.version}
+
+    def change(self, change: Change) -> None:
+        """Somebody changes it as it is now."""
+        self.text = applied(self.text, change)
+        self.texts.append(self.text)
+        self.changes.append(change)
+
+    def write(self, thread: str, text: str, version: str) -> dict[str, Any]:
+        """As `draft.set`."""
+        number = int(version.partition("-")[2])
+        since: Change = ()
+        for each in self.changes[number:]:
+            since = composed(since, each)
+        own = between(self.texts[number], text)
+        self.change(behind(own, since))
+        return {**self.shown(thread), "unseen": list(behind(since, own, before=False))}

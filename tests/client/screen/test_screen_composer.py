@@ -27,7 +27,7 @@ def test_what_is_typed_to_find_a_thread_is_no_draft() -> None:
     composer = writing("a draft")
     finding = replace(FIRST, mode="find")
     composer.turn(FIRST, finding)
-    assert composer.text == "" and composer.has_unsent
+    assert composer.text == "" and composer.has_unsent()
     composer.put("par")
     composer.turn(finding, replace(SECOND, mode=""))
     assert composer.text == ""
@@ -47,7 +47,7 @@ def test_a_text_given_back_does_not_run_over_what_was_written_since() -> None:
 def test_a_text_given_back_for_another_thread_waits_there() -> None:
     composer = writing("")
     composer.give_back(FIRST, "t2", "came back")
-    assert composer.text == "" and composer.has_unsent
+    assert composer.text == "" and composer.has_unsent()
     composer.turn(FIRST, SECOND)
     assert composer.text == "came back"
 

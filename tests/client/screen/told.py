@@ -48,3 +48,24 @@ def conversation(*messages: dict[str, Any]) -> State:
     """A screen with two threads, the first of them open."""
     state = listed(State(), [row("t1", "First"), row("t2", "Second")], "local-only")
     return opened(opening(state, "t1"), thread("t1", *messages))
+
+
+def comment(identifier: str, text: str = "Why?", **more: Any) -> dict[str, Any]:
+    """A comment, or an answer to one."""
+    return {
+        **{"id": identifier, "reference": f"d/{identifier}", "author": {**AUTHOR, "name": "Ana"}, "text": text},
+        **{"created_at": WHEN, "edited_at": None, "deleted": False, "reply_to": None, "reactions": []},
+        **more,
+    }
+
+
+def talk(identifier: str, about: str | None, *texts: str, **more: Any) -> dict[str, Any]:
+    """A conversation about a message: what began it, and the answers."""
+    first, *answers = texts or ("Why?",)
+    anchor = {"kind": "message", "message": about} if about is not None else None
+    return {
+        **comment(identifier, first),
+        **{"message": about, "anchor": anchor, "stands": True, "now": None, "resolved": False, "resolved_by": None},
+        "replies": [comment(f"{identifier}{number}", text) for number, text in enumerate(answers)],
+        **more,
+    }
