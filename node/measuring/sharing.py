@@ -167,7 +167,7 @@ async def _rows(party: Party, size: int, times: int) -> None:
         stored = sorted(each[0] for each in found)
         note = f"{statistics.median(each[1] for each in found):.2f} ms for a member, {found[-1][2]} bytes"
         row = {
-            "what": f"{what}, {size} member{'s' * (size > 1)}",
+            "what": f"{what}, {size} {'member' if size == 1 else 'members'}",
             "value": round(statistics.median(stored), 3),
             "unit": "ms",
         }

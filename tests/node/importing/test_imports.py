@@ -227,7 +227,7 @@ async def test_what_another_device_brought_in_is_left_as_it_is(here: Installatio
     [mine] = opened.view.messages()
     theirs = {key: value for key, value in _fields(mine).items() if key != "device"} | {"device": b"t" * 32}
     opened.view._known = {(b"t" * 32, mine.id): Message(**theirs)}
-    opened.view._author = {mine.id: b"t" * 32}
+    opened.view._devices = {mine.id: {b"t" * 32}}
     opened.view._order = [Message(**theirs).place]
     frames = await here.frames(row["id"])
     await imported(here, path)
