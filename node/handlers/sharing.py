@@ -48,7 +48,7 @@ class SharingHandlers:
     async def preview(self, p: Any, context: Context) -> dict[str, Any]:
         """`share.preview`"""
         opened = await self._threads.open((await self._library.find(p.thread)).id)
-        return preview.preview(opened.view, p.begin)
+        return preview.preview(opened, p.begin)
 
     async def create(self, p: Any, context: Context) -> dict[str, Any]:
         """`share.create`"""

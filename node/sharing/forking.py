@@ -12,6 +12,7 @@ import msgspec
 from crdt.content import Message
 from crdt.edits import put_message
 from crdt.ids import ThreadId, to_text
+from node.secrets.thread import scan_thread
 from node.sharing import preview
 from node.threads import Draft, OpenThread, Threads
 
@@ -31,7 +32,7 @@ class Forking:
         opened = await self._threads.open(thread)
         copied = preview.since(opened.view, message)
         if not allow_secrets:
-            preview.check(copied)
+            preview.check(scan_thread(copied))
         meta = opened.view.meta()
         title = meta.get("title") if isinstance(meta.get("title"), str) else ""
         values = {"title": title, "project": meta.get("project"), "forked": to_text(thread)}

@@ -11,6 +11,7 @@ from crdt.permissions import Role, denied
 from crdt.replica import Replica
 from node import shapes
 from node.account import Account
+from node.secrets.thread import scan_thread
 from node.sharing import preview
 from node.sharing.door import DECLINED, Door
 from node.synchronizer import Synchronizer
@@ -39,7 +40,7 @@ class Links:
                 raise denied(Role.OWNER, replica.role())
             relay = self._relay(thread)
             if not allow_secrets:
-                preview.check(draft.thread.view.messages())
+                preview.check([*scan_thread(draft.thread.view.messages()), *preview.beside(draft.thread)])
             expires_ms = self._threads.now_ms() + int(expires_s * 1000) if expires_s else 0
             commit, link = offer_invite(
                 replica, replica.author, role, uses=uses, expires_ms=expires_ms, approve=approve, relay=relay

@@ -7,16 +7,19 @@ from typing import Any
 from crdt import errors
 from crdt.content import Message
 from crdt.thread import Thread
+from node.secrets.scan import scan
 from node.secrets.thread import Place, scan_thread
+from node.threads import OpenThread
 
 OPENING = 80  # characters of the first and last message that are shown
 MAX_LISTED = 50  # places that an error lists; the count is whole
 
 
-def preview(view: Thread, begin: str | None) -> dict[str, Any]:
-    """In the API's shape; only from the message `begin` on, if there is one. Raises REQUEST_INVALID if not."""
+def preview(opened: OpenThread, begin: str | None) -> dict[str, Any]:
+    """In the API's shape; only the messages from `begin` on, if it is given. Raises REQUEST_INVALID for no message."""
+    view = opened.view
     messages = since(view, begin) if begin is not None else view.messages()
-    places = scan_thread(messages)
+    places = scan_thread(messages) + ([] if begin is not None else beside(opened))
     parts = Counter(part.type for message in messages for part in message.parts)
     meta = view.meta()
     return {
@@ -42,9 +45,17 @@ def since(view: Thread, message: str) -> list[Message]:
     return messages[at:]
 
 
-def check(messages: Sequence[Message]) -> None:
-    """Raises SECRETS_FOUND with the places."""
-    places = scan_thread(messages)
+def beside(opened: OpenThread) -> list[Place]:
+    """The secrets in what else a member can read: comments, the draft, the notes."""
+    comments = [("comment", each.id, each.text) for each in opened.discussion.comments()]
+    texts = [(name, "", text.text) for name, text in opened.texts.items()]
+    return [
+        Place(identifier, 0, field, found) for field, identifier, text in [*comments, *texts] for found in scan(text)
+    ]
+
+
+def check(places: Sequence[Place]) -> None:
+    """Raises SECRETS_FOUND if there are any."""
     if places:
         listed = [found(place) for place in places[:MAX_LISTED]]
         number = f"{len(places)} places hold" if len(places) > 1 else "One place holds"

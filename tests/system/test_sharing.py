@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from crdt.permissions import Role
-from tests.system.machines import Device, Relay, Room, failing, pair, room, texts
+from tests.system.machines import Device, Relay, Room, failing, pair, room, settle, texts
 from tests.waiting import eventually
 
 __all__ = ["room"]  # the fixture
@@ -25,7 +25,9 @@ class Team:
         self.ana.run("sync", "connect", self.relay.url)
         pair(self.ana, self.desktop, self.relay)
         self.thread: str = self.ana.run("new", "Parser")["id"]
-        self.ana.run("say", self.thread, "before anybody came")
+        message = self.ana.run("say", self.thread, "before anybody came")["message_id"]
+        comment = self.ana.run("comment", self.thread, "Why?", "--message", message)["id"]
+        self.words = {"THREAD": self.thread, "MESSAGE": message, "COMMENT": comment}
 
     def link(self, permission: str, *options: str) -> str:
         link: str = self.ana.run("share", self.thread, "--permission", permission, *options)["link"]
@@ -80,15 +82,28 @@ def events(device: Device) -> int:
     return int(device.stream("watch").until("ready")["cursor"])
 
 
-# The role table: what it takes, and how it is done by command line. THREAD and BEN stand for themselves.
+# The role table: what it takes, and how it is done by command line. THREAD, MESSAGE and COMMENT stand for ids.
 ROWS = (
     (Role.VIEWER, ("show", "THREAD")),
     (Role.VIEWER, ("members", "THREAD")),
     (Role.VIEWER, ("export", "THREAD")),
     (Role.VIEWER, ("search", "before")),
+    (Role.VIEWER, ("comments", "THREAD")),
+    (Role.VIEWER, ("draft", "THREAD")),
+    (Role.VIEWER, ("notes", "THREAD")),
+    (Role.VIEWER, ("tag", "THREAD")),
+    (Role.COMMENTER, ("comment", "THREAD", "a comment", "--message", "MESSAGE")),
+    (Role.COMMENTER, ("reply", "THREAD", "COMMENT", "a reply")),
+    (Role.COMMENTER, ("react", "THREAD", "COMMENT", "👍")),
+    (Role.COMMENTER, ("resolve", "THREAD", "COMMENT")),
+    (Role.COMMENTER, ("reopen", "THREAD", "COMMENT")),
     (Role.EDITOR, ("say", "THREAD", "a message")),
     (Role.EDITOR, ("ask", "THREAD", "a prompt")),
+    (Role.EDITOR, ("prompt", "THREAD", "COMMENT", "please")),
     (Role.EDITOR, ("rename", "THREAD", "Parser")),
+    (Role.EDITOR, ("draft", "THREAD", "--set", "typed together")),
+    (Role.EDITOR, ("notes", "THREAD", "--set", "noted together")),
+    (Role.EDITOR, ("tag", "THREAD", "+parser")),
     (Role.OWNER, ("permit", "THREAD", "Ben", "editor")),
     (Role.OWNER, ("kick", "THREAD", "Ben")),
     (Role.OWNER, ("share", "THREAD", "--permission", "viewer")),
@@ -102,8 +117,10 @@ def test_a_member_does_what_the_role_allows_and_nothing_else(lasting: Team, role
     team.permit(role.name.lower())
     if role is Role.EDITOR:  # sharing asks for a relay of one's own first
         team.ben.run("sync", "connect", team.relay.url)
-    for needed, words in ROWS:
-        command = [team.thread if word == "THREAD" else word for word in words]
+    for needed, words in sorted(ROWS, key=lambda row: row[0] > role):
+        if role < needed:
+            settle(team.ana, team.desktop, team.ben)
+        command = [team.words.get(word, word) for word in words]
         if role >= needed:
             done = subprocess.run(
                 team.ben.command(*command), env=team.ben.environment, capture_output=True, text=True, timeout=60,

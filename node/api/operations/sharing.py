@@ -14,9 +14,9 @@ _WHO = Parameter("who", "text", "Name, device name, id, or unique prefix of the 
 _RIGHTS = (*WRITE_THREAD, e.MEMBER_NOT_FOUND)
 _FINDING: dict[str, object] = {
     "kind": "text",
-    "message": "message id",
+    "message": "message or comment id",
     "part": "index from 0",
-    "field": "text | input | result",
+    "field": "text | input | result | comment | draft | notes",
     "line": "from 1",
     "excerpt": "the first few characters",
     "why": "text",
