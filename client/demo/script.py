@@ -15,7 +15,9 @@ from typing import Any
 
 from client.cli.out import Out
 from client.demo import transcript
+from client.demo.checking import check
 from client.demo.machines import Device, Relay
+from client.demo.teamwork import Teamwork
 from crdt.errors import DEMO_FAILED, OpenSeshError
 
 TITLE = "Plan the release"
@@ -35,13 +37,19 @@ class Demo:
     def perform(self) -> None:
         """All steps. Raises DEMO_FAILED at the first that doesn't hold."""
         with self._cleanup:
-            relay, laptop, desktop = self._step("three processes with homes of their own: ", self._set_up)
+            relay, laptop, desktop, teammate = self._step("processes with homes of their own: ", self._set_up)
             thread = self._step("a thread on the laptop, no account, no key: ", lambda: self._write(laptop))
             self._step("laptop and desktop paired by a spoken code: ", lambda: self._pair(laptop, desktop, relay))
             self._step("a Claude Code session brought in: ", lambda: self._import(laptop, desktop))
             self._step("an answer streams on both devices: ", lambda: self._stream(laptop, desktop, thread))
             self._step("the desktop goes on while the laptop is off: ", lambda: self._go_on(laptop, desktop, thread))
             self._step("the laptop is back and equal, byte for byte: ", lambda: self._meet(laptop, desktop, thread))
+            team = Teamwork(relay, laptop, teammate, thread, self._folder)
+            self._step("a teammate joins by a link, as viewer: ", team.join)
+            self._step("and sees an answer stream, live: ", team.watch)
+            self._step("their patched client signs a message all the same: ", team.write_all_the_same)
+            self._step("raised to commenter, then to editor: ", team.raise_up)
+            self._step("put out, and their keys tried on all that the relay has: ", team.put_out)
             self._step("the relay's files and memory searched: ", lambda: self._search(relay))
 
     def _step(self, title: str, act: Callable[[], Any]) -> Any:
@@ -53,11 +61,11 @@ class Demo:
     def _set_up(self) -> tuple[Any, str]:
         relay = Relay(self._folder)
         self._cleanup.callback(relay.stop)
-        devices = [Device(name, self._folder) for name in ("laptop", "desktop")]
+        devices = [Device(name, self._folder) for name in ("laptop", "desktop", "teammate")]
         for device in devices:
             self._cleanup.callback(device.stop)
             device.run("node", "start")
-        return (relay, *devices), f"a relay at {relay.url}, a laptop, a desktop"
+        return (relay, *devices), f"a relay at {relay.url}, a laptop, a desktop, a teammate"
 
     def _write(self, laptop: Device) -> tuple[Any, str]:
         thread = laptop.run("new", f"{TITLE} {self._canaries[0]}")["id"]
@@ -71,7 +79,7 @@ class Demo:
         desktop.run("pair", code, "--relay", relay.url)
         showing.until("pair.done")
         names = {device["name"] for device in desktop.run("devices", "list")["devices"]}
-        _check(names == {"laptop", "desktop"}, f"the devices are {sorted(names)}")
+        check(names == {"laptop", "desktop"}, f"the devices are {sorted(names)}")
         desktop.run("sync", "wait", "--incoming")
         return None, code
 
@@ -80,7 +88,7 @@ class Demo:
         path.write_text(transcript.lines(self._canaries[2]), encoding="utf-8")
         [imported] = laptop.run("import", str(path))["threads"]
         [again] = laptop.run("import", str(path))["threads"]
-        _check(imported["new"] and not again["new"], "importing again made another thread")
+        check(imported["new"] and not again["new"], "importing again made another thread")
         _settle(laptop, desktop)
         _equal(laptop, desktop, imported["id"])
         counts = f"{imported['messages']} messages, {imported['tool_calls']} tool call"
@@ -99,7 +107,7 @@ class Demo:
         for line in watching.lines():
             pieces += line.get("type") == "message.delta"
             if line.get("type") == "message.changed" and line["message"]["state"] == "final":
-                _check(line["message"]["text"] == text, "the desktop shows another answer")
+                check(line["message"]["text"] == text, "the desktop shows another answer")
                 break
         return None, f"{pieces} pieces, the first on the desktop {late_ms:.0f} ms after the laptop"
 
@@ -107,7 +115,7 @@ class Demo:
         laptop.run("node", "stop")
         desktop.run("say", thread, f"Written while the laptop was off. {self._canaries[1]}")
         ended = desktop.run("ask", thread, "--take-over", "What can a relay see?")
-        _check(ended["type"] == "run.completed", f"the run on the desktop ended with {ended['type']}")
+        check(ended["type"] == "run.completed", f"the run on the desktop ended with {ended['type']}")
         desktop.run("sync", "wait")
         return None, "a message and an answer"
 
@@ -123,16 +131,16 @@ class Demo:
         on_disk = 0
         for name, data in relay.files():
             on_disk += len(data)
-            _check(not any(word in data for word in words), f"the relay's {name} holds a word of a thread")
-        _check(on_disk > 0, "the relay has stored nothing at all")
+            check(not any(word in data for word in words), f"the relay's {name} holds a word of a thread")
+        check(on_disk > 0, "the relay has stored nothing at all")
         in_memory, control = 0, False
         for piece in relay.memory():
             in_memory += len(piece)
             control = control or b"opensesh" in piece
-            _check(not any(word in piece for word in words), "the relay's memory holds a word of a thread")
+            check(not any(word in piece for word in words), "the relay's memory holds a word of a thread")
         said = f"{on_disk / 1024:.0f} KiB on the disk"
         if in_memory:
-            _check(control, "the search through memory finds nothing, not even what is there")
+            check(control, "the search through memory finds nothing, not even what is there")
             said += f", {in_memory / 2**20:.0f} MiB of memory"
         return None, said + f": none of {len(words)} canary words"
 
@@ -148,13 +156,8 @@ def _equal(laptop: Device, desktop: Device, thread: str) -> int:
     """Check that both devices export the same text; its size in bytes."""
     first = laptop.run("export", thread, "--format", "markdown")["text"]
     second = desktop.run("export", thread, "--format", "markdown")["text"]
-    _check(first == second, "the two devices show different threads")
+    check(first == second, "the two devices show different threads")
     return len(first.encode())
-
-
-def _check(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise DEMO_FAILED(f"A step of the demonstration did not hold: {otherwise}.")
 
 
 def run(out: Out, keep: Path | None) -> int:
