@@ -45,9 +45,13 @@ class Door:
     # ---- our own rooms
 
     def expects(self, room: Room) -> bool:
-        """Whether a link to that room was ever made, or somebody is in it."""
+        """Whether a link to that room was ever made, or somebody is in it: in one that was handed over its old owner."""
         affairs = self._account.affairs
-        return room.thread in affairs.logins_of or any(link.thread == room.thread for link in affairs.offers.values())
+        return (
+            room.link is not None
+            or room.thread in affairs.logins_of
+            or any(link.thread == room.thread for link in affairs.offers.values())
+        )
 
     async def tend(self, connection: RelayConnection, room: Room) -> None:
         """Read the mailbox, answer each, and let the members' logins in."""
