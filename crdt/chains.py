@@ -5,9 +5,10 @@ different things at one position makes it fork: see `forks`.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+from crdt.clocks import Clocks
 from crdt.envelope import ChainKey, Envelope, Header
 from crdt.ids import EnvelopeId
 from crdt.permissions import Lane
@@ -15,6 +16,7 @@ from crdt.permissions import Lane
 MAX_WAITING: Final = 20_000  # envelopes held back for a missing predecessor; beyond, the oldest are dropped
 MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
 
+NO_CLOCKS: Final = Clocks()
 Place = tuple[int, bytes, bytes]  # kind, scope, device: where sessions follow one another
 
 
@@ -34,7 +36,7 @@ class Link:
         self.children: list[Link] = []
         self.state = Link.WAITING
         self.is_idle = False  # it counts for nothing, by the records that are here: see `budget`
-        self.base: Mapping[int, int] = {}  # clocks of other clients that this envelope's author had applied
+        self.base = NO_CLOCKS  # clocks of other clients that this envelope's author had applied
         self.clock = 0  # of its own client, after it
 
     @property

@@ -103,7 +103,7 @@ def read_run(doc: "pycrdt.Doc[Any]", identifier: str) -> dict[str, Any] | None:
 def read_leases(doc: "pycrdt.Doc[Any]") -> list[int]:
     """The numbers of the leases this timeline's device has taken."""
     taken = dict(leases(doc).items())
-    return [int(name) for name in taken if name.isdecimal() and len(name) < 16]
+    return [int(name) for name in taken if name.isascii() and name.isdecimal() and len(name) < 16]
 
 
 def read_stops(doc: "pycrdt.Doc[Any]") -> set[str]:

@@ -10,6 +10,7 @@ still links the graph.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import TypeVar
 
 from crdt import keys
 from crdt.admissions import Admitted, Offered
@@ -46,6 +47,9 @@ RESTRICTING = (RevokeDevice, Restrict, Accept, Withdraw)
 def fold(graph: Graph) -> Membership:
     """Decide what counts. Depends on the set of linked records alone."""
     return _Fold(graph).result()
+
+
+A = TypeVar("A", Accept, RevokeDevice)
 
 
 class _Fold:
@@ -140,11 +144,26 @@ class _Fold:
             if asked not in offered:
                 offers = (each for each in offer_node.record.actions if isinstance(each, Offer) and each.to == identity)
                 offered[asked] = any(self._is_offered(owner, each, offer_node) for each in offers)
-            if offered[asked]:
+            revoked = self.found.logs[identity].devices[node.device].revoked
+            if offered[asked] and not (revoked and self._is_ended_by_own(node, identity)):
                 # A device that its identity has revoked may be a thief's: any standing one goes before it.
-                place = (self.found.logs[identity].devices[node.device].revoked, node.depth, node.id)
+                place = (revoked, node.depth, node.id)
                 accepted.append((place, action.offer, Ownership(identity, node)))
         return min(accepted, key=lambda each: each[0])[1:] if accepted else None
+
+    def _is_ended_by_own(self, node: Node, identity: IdentityId) -> bool:
+        """Whether a standing device of the identity's has ended the record's device here, before the record. Such a
+        word stands whoever owns the thread, so that it can be heard before that is known."""
+        for other, action in self._actions(RevokeDevice):
+            author = self.found.author_at(other.device, other.closure)
+            if action.device != node.device or other.kind is not LaneKind.IDENTITY or author != identity:
+                continue
+            if not self.found.logs[identity].devices[other.device].revoked:
+                left = Limit(other, identity, node.device, Role.NONE, action.cuts).tips(node.kind, b"", node.device)
+                tips = [tip for tip in map(self.graph.get, left) if tip is not None]
+                if not any(tip.closure & node.bit for tip in tips):
+                    return True
+        return False
 
     def _is_offered(self, owner: Ownership, offer: Offer, node: Node) -> bool:
         if owner.since is not None and not node.knew(owner.since.index):
@@ -155,7 +174,7 @@ class _Fold:
     def _thread(self) -> bytes:
         return thread_id(self.found.genesis) if self.found.genesis else b""
 
-    def _actions(self, kind: type[Accept]) -> Iterator[tuple[Node, Accept]]:
+    def _actions(self, kind: type[A]) -> Iterator[tuple[Node, A]]:
         for node in self.graph.nodes:
             for action in node.record.actions:
                 if isinstance(action, kind):

@@ -82,7 +82,10 @@ def admit(replica: Replica, author: Author, asking: Asking, now_ms: int) -> Comm
         return None
     if state in REFUSALS:
         raise REFUSALS[state]()
-    _check_log(membership, asking)
+    if knows_better(membership, asking):
+        raise errors.AUTH_FAILED(
+            "A device that was ended, or doesn't know its identity's newest key, asks to join."
+        )
     name = asking.statement.name
     admission = Admit(invite, asking.id, asking.identity, asking.statement.login, name)
     shown: Sequence[SignedEntry] = asking.statement.entries
@@ -91,15 +94,13 @@ def admit(replica: Replica, author: Author, asking: Asking, now_ms: int) -> Comm
     return rotate(replica, author, recipients, actions)
 
 
-def _check_log(membership: Membership, asking: Asking) -> None:
-    """A thief shows a log without the revocation; here it may be known."""
+def knows_better(membership: Membership, asking: Asking) -> bool:
+    """Whether the joiner's log as it is known here has ended the device that asks, or the key that it names: a thief
+    shows a log without the revocation."""
     said = asking.statement
     log = fold_log(asking.identity, {*membership.entries.get(asking.identity, ()), *said.entries})
     device = log.devices.get(DeviceId(said.device))
-    if device is None or device.revoked or log.identity_key is None or log.identity_key[1] != said.key:
-        raise errors.AUTH_FAILED(
-            "A device that was ended, or that doesn't know its identity's newest key, asks to join."
-        )
+    return device is None or device.revoked or log.identity_key is None or log.identity_key[1] != said.key
 
 
 def state_of(membership: Membership, invite: bytes, identity: IdentityId, now_ms: int) -> State:

@@ -12,7 +12,8 @@ from typing import Any
 import pycrdt
 
 from crdt import keys, update
-from crdt.chains import Link
+from crdt.chains import NO_CLOCKS, Link
+from crdt.clocks import Clocks
 from crdt.ids import ThreadId
 from crdt.permissions import SINGLE_WRITER, Lane, LaneKind
 from crdt.shape import Shape
@@ -91,14 +92,13 @@ class LaneDocument:
         return updates[0] if updates else b""
 
 
-def _merge(parent: Link | None, seen: list[Link]) -> Mapping[int, int]:
+def _merge(parent: Link | None, seen: list[Link]) -> Clocks:
     """The clocks, by client, of everything before an envelope but its own session."""
-    base: Mapping[int, int] = parent.base if parent else {}
+    base = parent.base if parent else NO_CLOCKS
     if not seen:
         return base
-    merged = dict(base)
-    for link in seen:
-        own = client_id(ThreadId(link.header.thread), link.lane, link.header.device, link.header.session)
-        for client, clock in (*link.base.items(), (own, link.clock)):
-            merged[client] = max(merged.get(client, 0), clock)
-    return merged
+    own = [
+        (client_id(ThreadId(each.header.thread), each.lane, each.header.device, each.header.session), each.clock)
+        for each in seen
+    ]
+    return Clocks.joined([base, *(each.base for each in seen)], own)

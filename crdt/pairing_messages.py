@@ -4,7 +4,7 @@ Frames are what travels; a `Part` carries a piece of a sealed message once the c
 are what a machine of `pairing.py` returns: frames to carry, a question to ask, or the end.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -115,7 +115,7 @@ class NewDevice:
     name: str
     platform: str
     owns_threads: bool
-    payload: bytes
+    payload: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +127,9 @@ class ConfirmNeeded:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """The joiner has the bundle: take it in, then call `accept`."""
+    """The joiner has the bundle: take it in, then call `accept`. `repr` has none of it, for there are keys in it."""
 
-    bundle: bytes
+    bundle: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class Joined:
     """The joiner acknowledged. Store what it hands over, then call `finish`."""
 
     device: NewDevice
-    payload: bytes
+    payload: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ class Genesis(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, 
     """The thread's birth. Its labelled hash is the thread's id, so owner and room can't be swapped later."""
 
     owner: Bytes32
-    purpose: Annotated[str, Meta(pattern="^(thread|account)$")]
+    purpose: Annotated[str, Meta(pattern=r"\A(thread|account)\Z")]
     room: Bytes32
     salt: Bytes32
     created_ms: Count

@@ -14,10 +14,10 @@ from weakref import WeakKeyDictionary
 
 from crdt import errors, wire
 from crdt.errors import PeerFault
-from crdt.ids import DeviceId, ThreadId, to_text
+from crdt.ids import ThreadId, to_text
 from crdt.invite_link import InviteLink
 from crdt.invites import Asking, InviteKeys, open_answer, open_redemption, redeem, seal_answer
-from crdt.inviting import REFUSALS, State, admit, state_of
+from crdt.inviting import REFUSALS, State, admit, knows_better, state_of
 from crdt.permissions import Role
 from crdt.replica import Replica
 from node.account import Account
@@ -125,9 +125,7 @@ class Door:
 
     def _standing(self, replica: Replica, asking: Asking) -> str:
         membership, identity = replica.membership, asking.identity
-        known = membership.logs.get(identity)
-        device = known.devices.get(DeviceId(asking.statement.device)) if known else None
-        if identity == self._account.identity or (device is not None and device.revoked):
+        if identity == self._account.identity or knows_better(membership, asking):
             return State.REMOVED
         if replica.role() is not Role.OWNER:
             return State.WITHDRAWN

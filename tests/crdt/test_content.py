@@ -161,7 +161,7 @@ def test_unknown_fields_and_parts_do_not_keep_a_message_from_being_shown() -> No
 
 def test_leases_and_runs_in_no_form_are_passed_over() -> None:
     doc: Doc = pycrdt.Doc()
-    leases(doc).update({"3": pycrdt.Map({}), "-1": "x", "many": "x", "9" * 40: "x"})
+    leases(doc).update({"3": pycrdt.Map({}), "-1": "x", "many": "x", "٧": "x", "9" * 40: "x"})
     runs(doc).update({"r": "a text", "s": pycrdt.Map({"state": "queued", "inner": pycrdt.Map({})})})
     assert read_leases(doc) == [3]
     assert read_run(doc, "r") is None and read_run(doc, "s") == {"state": "queued"}

@@ -22,6 +22,7 @@ from crdt.pairing_messages import (
     Finished,
     Hello,
     Joined,
+    NewDevice,
     Part,
     Received,
     Send,
@@ -536,3 +537,9 @@ def test_finished_is_said_only_after_the_other_side_acknowledged() -> None:
 
     done = talk(alter=alter)
     assert not any(isinstance(event, Joined | Finished) for event in done.told["shower"] + done.told["joiner"])
+
+
+def test_what_is_handed_over_stands_in_no_printed_event() -> None:
+    device = NewDevice(b"d" * 32, b"a" * 32, "laptop", "linux", False, b"secret")
+    for event in (Received(b"secret"), Joined(device, b"secret"), ConfirmNeeded(device)):
+        assert "secret" not in repr(event)

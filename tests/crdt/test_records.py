@@ -29,6 +29,7 @@ def test_whatever_changes_in_the_genesis_is_another_thread(field: str, value: ob
         Record((Grant(b"short", 3, ""),)),
         Record((Grant(b"i" * 32, 4, "an owner can't be granted"),)),
         Record((msgspec.structs.replace(GENESIS, purpose="other"),)),
+        Record((msgspec.structs.replace(GENESIS, purpose="account\n"),)),
     ],
 )
 def test_what_exceeds_the_bounds_is_refused(record: Record) -> None:

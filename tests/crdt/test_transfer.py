@@ -5,7 +5,7 @@ import pytest
 from crdt import stewardship
 from crdt.ids import IdentityId
 from crdt.permissions import LaneKind, Role
-from crdt.records import Accept, Grant, Restrict
+from crdt.records import Accept, Grant, Restrict, RevokeDevice
 from tests.crdt.people import Desk, Person
 from tests.crdt.world import assert_order_plays_no_part, invite, of, pass_round, rebuilt, restrict
 
@@ -230,3 +230,42 @@ def test_a_signature_of_an_earlier_tenure_is_shown_again_in_vain() -> None:
     pass_round(returned, former)
     assert returned.replica.membership.owner == ANA.id
     assert_order_plays_no_part(returned)
+
+
+def test_a_device_that_its_person_ended_accepts_no_thread_for_them() -> None:
+    heir = Person("Heir")
+    phone = heir.add("phone")
+    ana = ANA.found()
+    invite(ana, heir)
+    ana.say("kept")
+    laptop, thief = heir.desk(ana.replica.thread), heir.desk(ana.replica.thread, "phone")
+    commit = ana.replica.commit_record(LaneKind.CONTROL, [stewardship.offer(ana.replica, ANA.root.signing, heir.id)])
+    ana.kept(commit)
+    pass_round(ana, laptop, thief)
+    heir.revoke("phone")
+    ended = [*stewardship.introduction(heir.entries), RevokeDevice(phone.id, ())]
+    laptop.kept(laptop.replica.commit_record(LaneKind.IDENTITY, ended))
+    thief.kept(thief.replica.commit_record(LaneKind.CONTROL, [Accept(of(commit).id, ())]))
+    pass_round(ana, laptop, thief)
+    assert ana.replica.membership.owner == ANA.id and ana.shown() == {"kept"}
+
+
+def test_what_a_device_accepted_before_it_was_ended_stays() -> None:
+    heir = Person("Heir")
+    phone = heir.add("phone")
+    ana = ANA.found()
+    invite(ana, heir)
+    laptop, taking = heir.desk(ana.replica.thread), heir.desk(ana.replica.thread, "phone")
+    offered = offer(ana, ANA, heir)
+    pass_round(ana, laptop, taking)
+    accept(taking, offered, ANA, [heir])
+    pass_round(ana, laptop, taking)
+    heir.revoke("phone")
+    ended = [
+        *stewardship.introduction(heir.entries),
+        RevokeDevice(phone.id, laptop.replica.cuts([phone.id], LaneKind)),
+    ]
+    laptop.kept(laptop.replica.commit_record(LaneKind.IDENTITY, ended))
+    pass_round(ana, laptop, taking)
+    assert laptop.replica.membership.owner == heir.id
+    assert_order_plays_no_part(laptop)
