@@ -45,7 +45,7 @@ class Door:
     # ---- our own rooms
 
     def expects(self, room: Room) -> bool:
-        """Whether a link to that room was ever made, or somebody is in it: in one that was handed over its old owner."""
+        """Whether a link to that room was ever made, or somebody is in it: the former owner, if it was handed over."""
         affairs = self._account.affairs
         return (
             room.link is not None
