@@ -18,9 +18,11 @@ from crdt.errors import TOO_LARGE, PeerFault
 from crdt.identity import DeviceLog, SignedEntry, fold_log
 from crdt.ids import DeviceId, IdentityId
 from crdt.records import Bytes32, Bytes64
-from crdt.wire import MAX_MAIL_BYTES
+from crdt.wire import MAX_MAIL_BYTES, FrameBytes
 
 MAX_REDEMPTION_BYTES: Final = MAX_MAIL_BYTES  # sealed: it lies in a mailbox
+MAX_RECORDS: Final = 64  # frames in an answer
+MAX_RECORDS_BYTES: Final = 31 * 1024  # so that a letter holds them
 
 
 class Statement(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -146,23 +148,36 @@ def open_redemption(invite: InviteKeys, thread: bytes, sealed: bytes) -> Asking:
 
 class Answer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What an owner's device answers somebody who asked: a word of `inviting.State`, or `asked` while a person of the
-    owner's is to agree first. That they are in, a joiner believes the thread alone."""
+    owner's is to agree first. That they are in, a joiner believes the thread alone; that they were put out, too:
+    `records` are the governance frames that say so, for the room is closed to them."""
 
     version: Annotated[int, Meta(ge=1, le=1)]
     state: Annotated[str, Meta(max_length=16)]
+    records: Annotated[tuple[FrameBytes, ...], Meta(max_length=MAX_RECORDS)]
 
 
 _answer_decoder = msgspec.msgpack.Decoder(Answer)
 
 
-def seal_answer(invite: InviteKeys, thread: bytes, identity: bytes, state: str, random: Randomness) -> bytes:
-    """An answer for one joiner, sealed so that whoever holds the link can read and make it, and no relay can."""
+def seal_answer(
+    invite: InviteKeys, thread: bytes, identity: bytes, state: str, random: Randomness, records: Sequence[bytes] = ()
+) -> bytes:
+    """An answer for one joiner, sealed so that whoever holds the link can read and make it, and no relay can.
+
+    Of `records`, oldest first, those that fit are taken from the end.
+    """
+    chosen: list[bytes] = []
+    for record in reversed(records):
+        if sum(map(len, chosen)) + len(record) > MAX_RECORDS_BYTES or len(chosen) == MAX_RECORDS:
+            break
+        chosen.insert(0, record)
     nonce = random(keys.NONCE_BYTES)
-    return nonce + keys.seal(invite.answering, nonce, codec.encode(Answer(1, state)), thread + invite.id + identity)
+    answer = codec.encode(Answer(1, state, tuple(chosen)))
+    return nonce + keys.seal(invite.answering, nonce, answer, thread + invite.id + identity)
 
 
-def open_answer(invite: InviteKeys, thread: bytes, identity: bytes, sealed: bytes) -> str:
-    """The word of an answer to that joiner. Raises `PeerFault`: it is another's, or forged."""
+def open_answer(invite: InviteKeys, thread: bytes, identity: bytes, sealed: bytes) -> Answer:
+    """An answer to that joiner. Raises `PeerFault`: it is another's, or forged."""
     nonce, text = sealed[: keys.NONCE_BYTES], sealed[keys.NONCE_BYTES :]
     plain = keys.unseal(invite.answering, nonce, text, thread + invite.id + identity)
-    return codec.decode(_answer_decoder, plain, "answer").state
+    return codec.decode(_answer_decoder, plain, "answer")

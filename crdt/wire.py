@@ -19,7 +19,7 @@ MAX_BATCH_FRAMES: Final = 1024
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 MAX_PRESENCE_BYTES: Final = 4 * 1024
 MAX_MAIL_BYTES: Final = 16 * 1024
-MAX_LETTER_BYTES: Final = 4 * 1024
+MAX_LETTER_BYTES: Final = 32 * 1024
 MAX_RENDEZVOUS_BYTES: Final = 16 * 1024
 FRAME_HASH_BYTES: Final = 16
 # Whoever holds the room's own key certifies itself, beyond any generation that ends members' certificates: a

@@ -41,6 +41,7 @@ from node.runs import Runs
 from node.sharing.door import Door
 from node.sharing.forking import Forking
 from node.sharing.joining import Joining
+from node.sharing.leftovers import Leftovers
 from node.sharing.links import Links
 from node.sharing.people import People
 from node.sharing.rights import Rights
@@ -92,6 +93,7 @@ class Daemon:
         door, joining = Door(account, threads), Joining(account, threads)
         door.on_answer = joining.answered
         synchronizer.doorkeeper = door
+        Leftovers(threads)
         steward = Steward(account, threads, synchronizer)
         recovery = Recovery(account, threads, synchronizer)
         worker = ModelWorker()
@@ -211,6 +213,7 @@ def _routes(
         "share.withdraw": sharing.withdraw,
         "share.decide": sharing.decide,
         "share.join": sharing.join,
+        "share.leftovers": sharing.leftovers,
         "member.list": sharing.members,
         "member.permit": sharing.permit,
         "member.kick": sharing.kick,

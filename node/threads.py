@@ -164,6 +164,7 @@ class Threads:
         self._loading: dict[bytes, asyncio.Task[OpenThread]] = {}
         self.on_change: list[Callable[[OpenThread, list[Receipt]], None]] = []
         self.on_stored: list[OnStored] = []
+        self.on_rebuilt: list[Callable[[OpenThread], Awaitable[None]]] = []
 
     # ---- reading
 
@@ -338,6 +339,9 @@ class Threads:
     async def _rebuilt(self, thread: ThreadId) -> None:
         """A cut took something back: tell watchers to read the thread again."""
         await self.announce("thread.rebuilt", thread)
+        opened = await self.open(thread)
+        for listener in self.on_rebuilt:
+            await listener(opened)
 
     # ---- storing
 

@@ -477,3 +477,12 @@ class Verified(Result, frozen=True, kw_only=True):
     words: str
     own_words: str
     verified: bool
+
+
+class Leftover(Result, frozen=True, kw_only=True):
+    """Something that was written here and does not count: `form` is message, comment, text or value."""
+
+    form: str
+    name: str
+    text: str
+    why: str

@@ -56,6 +56,11 @@ class Sharing:
         """Come into somebody's thread. `state` is admitted, or waiting: asking goes on then."""
         return await self._calls.call("share.join", r.Joined, link=link, name=name, timeout_s=timeout_s)
 
+    @calls("share.leftovers")
+    async def leftovers(self, thread: str) -> list[r.Leftover]:
+        """What this device wrote in a thread and does not count there: it is kept here alone."""
+        return typed((await self._calls.plain("share.leftovers", thread=thread)).get("leftovers"), list[r.Leftover])
+
     @calls("member.list")
     async def members(self, thread: str) -> list[r.Member]:
         """Who is in a thread, the owner first."""

@@ -9,7 +9,7 @@ from client.cli.out import Out
 from client.cli.parse import Arguments, usage
 from client.cli.session import Session
 from client.cli.table import VERBS
-from client.cli.text import count, local_time, one_line, table
+from client.cli.text import clean, count, local_time, one_line, table
 from crdt.errors import SECRETS_FOUND
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -173,6 +173,17 @@ def kicked(result: dict[str, Any], out: Out) -> str:
 def left(result: dict[str, Any], out: Out) -> str:
     """`leave`"""
     return "You have left. The thread, as it was, is in the trash: opensesh list --trash"
+
+
+def leftovers(result: dict[str, Any], out: Out) -> str:
+    """`leftovers`"""
+    if not result["leftovers"]:
+        out.note("Nothing was left out: all that you wrote here counts.")
+    blocks = []
+    for each in result["leftovers"]:
+        out.note(f"{each['form']} {one_line(each['name'])[:8]}: {one_line(each['why'])}")
+        blocks.append(clean(each["text"]))
+    return "\n\n".join(blocks)
 
 
 def transfer(session: Session, arguments: Arguments) -> int:

@@ -10,6 +10,7 @@ from node.library import Library
 from node.sharing import preview
 from node.sharing.forking import Forking
 from node.sharing.joining import Joining
+from node.sharing.leftovers import leftovers
 from node.sharing.links import Links
 from node.sharing.people import People
 from node.sharing.rights import Rights
@@ -81,6 +82,11 @@ class SharingHandlers:
     async def join(self, p: Any, context: Context) -> dict[str, Any]:
         """`share.join`"""
         return (await self._joining.join(p.link, p.name, p.timeout_s)).to_json()
+
+    async def leftovers(self, p: Any, context: Context) -> dict[str, Any]:
+        """`share.leftovers`"""
+        opened = await self._threads.open((await self._library.find(p.thread)).id)
+        return {"thread": to_text(opened.id), "leftovers": leftovers(opened)}
 
     # ---- members
 

@@ -16,12 +16,13 @@ from crdt import errors, wire
 from crdt.errors import PeerFault
 from crdt.ids import ThreadId, to_text
 from crdt.invite_link import InviteLink
-from crdt.invites import Asking, InviteKeys, open_answer, open_redemption, redeem, seal_answer
+from crdt.invites import MAX_RECORDS, Asking, InviteKeys, open_answer, open_redemption, redeem, seal_answer
 from crdt.inviting import REFUSALS, State, admit, knows_better, state_of
 from crdt.permissions import Role
 from crdt.replica import Replica
 from node.account import Account
 from node.affairs import Room
+from node.store import LOCAL
 from node.threads import Threads
 from node.transports.relay import RelayConnection
 
@@ -78,8 +79,20 @@ class Door:
             log.info("%s was let into %s", to_text(asking.identity)[:8], to_text(room.thread)[:8])
             return  # the certificate follows
         keys = InviteKeys.from_secret(link.secret)
-        letter = seal_answer(keys, room.thread, asking.identity, state, os.urandom)
+        records = await self._records(room.thread, asking.identity) if state == State.REMOVED else []
+        letter = seal_answer(keys, room.thread, asking.identity, state, os.urandom, records)
         await connection.deposit(room.public, login, None, letter)
+
+    async def _records(self, thread: ThreadId, identity: IdentityId) -> list[bytes]:
+        """The governance frames up to the one that put somebody out: the room is closed to them."""
+        replica = (await self._threads.open(thread)).replica
+        ending = [limit.node for limit in replica.membership.limits if limit.identity == identity]
+        if not ending:
+            return []
+        last = max(ending, key=lambda node: (node.depth, node.id))
+        past = sorted((n for n in replica.graph.nodes if last.closure & n.bit), key=lambda n: (n.depth, n.id))
+        found = [await self._threads.store.frame(thread, node.id) for node in past[-MAX_RECORDS:]]
+        return [each.frame for each in found if each is not None]
 
     def _open(self, thread: ThreadId, sealed: bytes) -> tuple[InviteLink, Asking] | None:
         for link in self._account.affairs.offers.values():
@@ -199,11 +212,13 @@ class Door:
         invite, account = InviteKeys.from_secret(link.secret), self._account
         if letter:
             try:
-                state = open_answer(invite, room.thread, account.identity, letter)
+                answer = open_answer(invite, room.thread, account.identity, letter)
             except PeerFault:
                 log.info("the answer at %s is for another link", to_text(room.thread)[:8])
             else:
-                self.on_answer(room.thread, state)
+                if answer.records:
+                    await self._threads.receive(room.thread, answer.records, LOCAL)
+                self.on_answer(room.thread, answer.state)
                 return
         author = self._threads.author()
         sealed = redeem(invite, room.thread, author, account.entries(), self._name(), account.login.public)

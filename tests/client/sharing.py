@@ -35,6 +35,7 @@ INVOCATIONS: dict[str, Invocation] = {
         {"link": "opensesh://join/x", "name": "Ben", "timeout_s": 5},
         b"opensesh://join/x\n",
     ),
+    "share.leftovers": Invocation(["leftovers", "k3v9"], lambda n: n.leftovers("k3v9"), {"thread": "k3v9"}),
     "member.list": Invocation(["members", "k3v9"], lambda n: n.members("k3v9"), {"thread": "k3v9"}),
     "member.permit": Invocation(
         ["permit", "k3v9", "Ben", "editor"],
@@ -90,6 +91,10 @@ RESULTS: dict[str, dict[str, Any]] = {
     "share.withdraw": {"id": "3f0a9c1d", "thread": THREAD, "state": "withdrawn"},
     "share.decide": {"thread": THREAD, "identity": "b" * 52, "state": "declined"},
     "share.join": {"thread": THREAD, "permission": "viewer", "state": "admitted", "waiting_for": None},
+    "share.leftovers": {
+        "thread": THREAD,
+        "leftovers": [{"form": "message", "name": HOSTILE, "text": HOSTILE, "why": HOSTILE}],
+    },
     "member.list": {
         "members": [
             {

@@ -423,7 +423,7 @@ def test_an_answer_opens_for_its_joiner_link_and_thread_alone() -> None:
     link, other = offer(laptop), offer(laptop)
     invite = InviteKeys.from_secret(link.secret)
     sealed = seal_answer(invite, link.thread, BEN.id, "expired", os.urandom)
-    assert open_answer(invite, link.thread, BEN.id, sealed) == "expired"
+    assert open_answer(invite, link.thread, BEN.id, sealed).state == "expired"
     for key, thread, identity, data in (
         (InviteKeys.from_secret(other.secret), link.thread, BEN.id, sealed),
         (invite, bytes(32), BEN.id, sealed),

@@ -288,3 +288,24 @@ def test_a_members_second_device_has_the_thread_and_their_right(team: Team, room
 def test_what_is_no_link_is_refused_by_name(team: Team, link: str) -> None:
     error = failing(team.ben, "join", link)
     assert error["code"] in ("E047", "E011")
+
+
+def test_what_somebody_wrote_while_they_were_put_out_stays_with_them_and_is_said(team: Team) -> None:
+    team.join("editor")
+    team.ben.run("say", team.thread, "in time")
+    team.everywhere("in time")
+    relay_url = team.relay.url
+    team.relay.stop()
+    team.ben.run("say", team.thread, "written offline")
+    assert "written offline" in texts(team.ben, team.thread)
+    team.ben.run("node", "stop")
+    team.relay.start()
+    assert team.relay.url == relay_url
+    team.ana.run("kick", team.thread, "Ben")
+    team.ana.run("sync", "wait")
+    watching = team.ben.stream("watch", team.thread, "--since", "0")
+    assert watching.until("work.left_out")["count"] == 1
+    assert texts(team.ben, team.thread) == ["before anybody came", "in time"]
+    kept = team.ben.run("leftovers", team.thread)["leftovers"]
+    assert [(each["form"], each["text"]) for each in kept] == [("message", "written offline")] and kept[0]["why"]
+    assert "written offline" not in texts(team.ana, team.thread)

@@ -119,6 +119,17 @@ SHARING = (
         detail="What you wrote stays there. Here the thread goes into the trash.",
     ),
     Verb(
+        "leftovers",
+        "Show what you wrote here that a removal left out; nobody else sees it.",
+        THREAD,
+        group="together",
+        operations=("share.leftovers",),
+        text="sharing:leftovers",
+        examples=("opensesh leftovers k3v9",),
+        detail="What was written offline and reached the owner only after they had taken the right away does not"
+        " count. It stays on this device, to be said again elsewhere.",
+    ),
+    Verb(
         "transfer",
         "Offer a thread to a member, or accept one that was offered to you.",
         THREAD,

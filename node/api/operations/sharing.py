@@ -141,6 +141,20 @@ SHARING = (
         ),
     ),
     Operation(
+        "share.leftovers",
+        "GET",
+        "/v1/threads/{thread}/leftovers",
+        "What this device wrote in a thread and does not count there: kept here alone.",
+        THREAD,
+        result={
+            "thread": "thread id",
+            "leftovers": [
+                {"form": "message | comment | text | value", "name": "its id or name", "text": "text", "why": "text"}
+            ],
+        },
+        errors=ABOUT_THREAD,
+    ),
+    Operation(
         "member.list",
         "GET",
         "/v1/threads/{thread}/members",
