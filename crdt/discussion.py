@@ -77,6 +77,7 @@ class Discussion:
         self._reactions: dict[Reference, dict[tuple[bytes, str], Reaction]] = {}  # by device and sign
         self._marks: dict[Reference, dict[bytes, Mark]] = {}  # by device
         self._arranged: dict[Reference, list[Comment]] | None = None  # None: something has changed
+        self._unresolved: int | None = None
         self._keys: list[int] | None = None
         self.refresh(list(replica.lanes))
 
@@ -114,6 +115,7 @@ class Discussion:
         for request in requests:
             _keep(self._requests, (lane.owner, request.name), request.now)
         self._arranged = None if comments else self._arranged
+        self._unresolved = None if comments or marks else self._unresolved
         self._keys = None if comments or marks or requests else self._keys
         changes.comments.extend(comments)
         changes.reactions.extend(reactions)
@@ -148,7 +150,9 @@ class Discussion:
     @property
     def unresolved(self) -> int:
         """How many conversations are not settled."""
-        return sum(not each.is_resolved for each in self.conversations())
+        if self._unresolved is None:
+            self._unresolved = sum(not each.is_resolved for each in self.conversations())
+        return self._unresolved
 
     def _arrangement(self) -> dict[Reference, list[Comment]]:
         if self._arranged is None:

@@ -84,7 +84,6 @@ class OpenThread:
         self.view = Thread(replica)
         self.discussion = Discussion(replica)
         self.texts = {name: LiveText(replica, name) for name in NAMES}
-        self.unresolved = self.discussion.unresolved
         self.facts = _facts(self.view)
         self.lock = asyncio.Lock()
         self.roles: dict[IdentityId, Role] | None = None  # as they were last told
@@ -357,9 +356,8 @@ class Threads:
             draft.events.clear()  # of the identity's own affairs nobody is told as of a thread
         batch.events = [NewEvent(opened.id, happenings.pack(*event)) for event in draft.events]
         if genesis is not None and (receipts or draft.events):
-            batch.summaries.append(
-                Summary(opened.id, RoomId(genesis.room), encode_summary(summarise(opened.view, opened.unresolved)))
-            )
+            summary = summarise(opened.view, opened.discussion.unresolved)
+            batch.summaries.append(Summary(opened.id, RoomId(genesis.room), encode_summary(summary)))
         if not (batch.frames or batch.events or batch.progress or batch.answer or batch.checkpoints or batch.settings):
             return
         written = await self.store.write(batch)
@@ -391,7 +389,6 @@ class Threads:
             if before != opened.roles:
                 events.append(("members.changed", happenings.of_members(opened.roles, opened.replica.role())))
         if changes := opened.discussion.refresh(lanes):
-            opened.unresolved = opened.discussion.unresolved
             events += self.comment_shapes(opened).told(changes)
         if SHARED in lanes:
             texts = [(f"{name}.changed", text.refresh()) for name, text in opened.texts.items()]

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import socket
 import sys
 import time
@@ -37,6 +38,7 @@ class Calls:
 
     def __init__(self, environ: dict[str, str]) -> None:
         self._environ = environ
+        self.reader = secrets.token_hex(8)  # who reads and writes here, where an operation tells readers apart
 
     async def call(self, name: str, kind: type[Kind], /, *, request_id: str | None = None, **values: Any) -> Kind:
         """Call an operation; its result as `kind`. Raises the node's `OpenSeshError`, or DAEMON_NOT_RUNNING."""

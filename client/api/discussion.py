@@ -103,15 +103,16 @@ class Discussion:
     @calls("draft.show")
     async def draft(self, thread: str, *, reader: str | None = None) -> d.SharedText:
         """The draft that all editors of a thread write together."""
-        return await self._calls.call("draft.show", d.SharedText, thread=thread, reader=reader)
+        return await self._calls.call("draft.show", d.SharedText, thread=thread, reader=reader or self._calls.reader)
 
     @calls("draft.set")
     async def set_draft(
         self, thread: str, text: str, *, version: str | None = None, reader: str | None = None
     ) -> d.SharedTextSet:
         """Write the draft as a whole. What others did since `version`, or since this `reader` looked or wrote last,
-        stays. Raises DRAFT_MOVED_ON if that version is not known any more."""
-        values = {"thread": thread, "text": text, "version": version, "reader": reader}
+        stays; a reader is whoever shares this connection, unless you name one. Raises DRAFT_MOVED_ON if that version
+        is not known any more."""
+        values = {"thread": thread, "text": text, "version": version, "reader": reader or self._calls.reader}
         return await self._calls.call("draft.set", d.SharedTextSet, **values)
 
     @calls("draft.edit")
@@ -142,14 +143,14 @@ class Discussion:
     @calls("notes.show")
     async def notes(self, thread: str, *, reader: str | None = None) -> d.SharedText:
         """The notes that all editors of a thread keep together."""
-        return await self._calls.call("notes.show", d.SharedText, thread=thread, reader=reader)
+        return await self._calls.call("notes.show", d.SharedText, thread=thread, reader=reader or self._calls.reader)
 
     @calls("notes.set")
     async def set_notes(
         self, thread: str, text: str, *, version: str | None = None, reader: str | None = None
     ) -> d.SharedTextSet:
         """Write the notes as a whole, as `set_draft` does the draft."""
-        values = {"thread": thread, "text": text, "version": version, "reader": reader}
+        values = {"thread": thread, "text": text, "version": version, "reader": reader or self._calls.reader}
         return await self._calls.call("notes.set", d.SharedTextSet, **values)
 
     @calls("tags.show")

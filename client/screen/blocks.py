@@ -1,6 +1,7 @@
 """One message as lines (pure), kept by what it says, its width, and whether it is unfolded."""
 
 import json
+from dataclasses import replace
 from functools import lru_cache
 
 from client.cli.text import local_time
@@ -40,6 +41,26 @@ def _drawn(message: Shown, columns: int, unfolded: bool, is_new_day: bool) -> tu
         before = piece.kind
     if message.state in _UNFINISHED:
         lines.append(_UNFINISHED[message.state])
+    return (*lines, ())
+
+
+@lru_cache(maxsize=64)
+def numbered(message: Shown, columns: int, is_new_day: bool) -> tuple[Line, ...]:
+    """The message that is chosen: its text as it was written, line by line with their numbers; where it has none but
+    called one tool, the output. So one knows what "3-5: …" is about."""
+    columns = min(columns, TEXT_COLUMNS)
+    head = _drawn(replace(message, pieces=(), state="final"), columns, False, is_new_day)[:-1]
+    chosen = (("class:row.open", "".join(text for _, text in head[-1])),)
+    texts = [piece.text for piece in message.pieces if piece.kind == "text"]
+    outputs = [piece.result for piece in message.pieces if piece.kind == "tool_call"]
+    raw = "".join(texts) or (outputs[0] if len(outputs) == 1 else "")
+    rows = settled(raw).split("\n") if raw else []
+    digits = max(2, len(str(len(rows))))
+    lines: list[Line] = [*head[:-1], chosen]
+    for number, row in enumerate(rows, 1):
+        pieces = wrap(row, max(1, columns - digits - 1))
+        marks = [f"{number:>{digits}} ", *[" " * (digits + 1)] * len(pieces)]
+        lines += [(("class:dim", fit(mark, columns)), ("", piece)) for mark, piece in zip(marks, pieces, strict=False)]
     return (*lines, ())
 
 

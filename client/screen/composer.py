@@ -40,9 +40,10 @@ class Composer:
         return self.buffer.cursor_position
 
     def write(self, text: str, cursor: int) -> None:
-        """The text as others have changed it, and where one goes on writing."""
+        """The text as others have changed it, and where one goes on writing. To undo what was typed before would undo
+        what they did, too: there is nothing to undo then."""
         if (text, cursor) != (self.text, self.cursor):
-            self.buffer.document = Document(text, min(cursor, len(text)))
+            self.buffer.reset(Document(text, min(cursor, len(text))))
 
     def clear(self) -> None:
         """Begin anew: nothing is left to undo."""

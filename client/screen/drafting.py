@@ -93,6 +93,7 @@ class Drafting:
                 self._thread, self._known, self._version = thread, shown.text, shown.version
                 text = shown.text + self._composer.text  # what was typed before it came
                 self._composer.write(text, len(text))
+                self.typed(text)
         else:
             given = self._composer.text
             if given == self._known or not self._version:

@@ -25,7 +25,9 @@ TYPING_S = 0.15  # after the last letter of what is looked for
 SOON_S = 0.2  # how long after an event the list is asked for again, with all that happens in between
 LATEST_S = 2.0  # ages and what is stored where change without an event
 BACK_S = 0.3  # between two looks for a node that went away
-_NOT_LISTED = frozenset({"message.delta", "run.state", "ready"})  # these change nothing in the list
+_NOT_LISTED = frozenset(
+    {"message.delta", "run.state", "draft.changed", "notes.changed", "ready"}
+)  # these change nothing in the list
 PATIENCE_S = 15.0  # for a list or a thread: a node that hangs is a node that is away
 
 

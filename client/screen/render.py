@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from client.cli.text import count
-from client.screen.blocks import block, day
+from client.screen.blocks import block, day, numbered
 from client.screen.choosing import MODES, chooser
 from client.screen.commands import BY_NAME, page
 from client.screen.project import name_of
@@ -64,12 +64,11 @@ def is_near_top(state: State, columns: int, height: int) -> bool:
 def _block(state: State, index: int, columns: int) -> tuple[Line, ...]:
     """A message, and below it what is said about it."""
     message = state.messages[index]
-    lines = block(message, columns, state.unfolded, _begins_day(state, index))
     is_choosing = state.mode == "comment"
     if is_choosing and state.spot == Spot(message.id):
-        at = _heading(state, index)
-        chosen = (("class:row.open", "".join(text for _, text in lines[at])),)
-        lines = (*lines[:at], chosen, *lines[at + 1 :])
+        lines = numbered(message, columns, _begins_day(state, index))
+    else:
+        lines = block(message, columns, state.unfolded, _begins_day(state, index))
     found = _talks(state, index)
     if not found:
         return lines

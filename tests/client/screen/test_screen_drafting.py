@@ -106,3 +106,16 @@ async def test_a_node_that_was_started_anew_is_read_before_anything_is_written(c
         node.type_in("t1", 0, "zero ")
         del node.errors["draft.set"]
         await agreed(seat, node, "zero one two")
+
+
+async def test_undoing_takes_back_nothing_that_others_typed(client: Node, node: LiveNode) -> None:
+    node.begin("t1", "Parser", "first")
+    async with seated(client) as seat:
+        await opened(seat, node)
+        seat.type("mine")
+        await agreed(seat, node, "mine")
+        node.type_in("t1", 4, " and theirs")
+        await agreed(seat, node, "mine and theirs")
+        seat.type("\x1f")
+        seat.type("!")
+        await agreed(seat, node, "mine! and theirs")

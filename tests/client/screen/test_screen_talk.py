@@ -98,7 +98,7 @@ def test_what_is_chosen_is_in_sight_wherever_it_stands(columns: int, height: int
         focused = render.focused(choosing(state, spot), columns, height)
         lines = seen(focused, columns, height)
         assert len(lines) == height
-        wanted = "▌ " if spot.talk else f"message {spot.message[1:]}"
+        wanted = "▌ " if spot.talk else f" 1 message {spot.message[1:]}"
         assert any(line.startswith(wanted) for line in lines), (spot, lines)
 
 
@@ -134,3 +134,16 @@ def test_nothing_from_others_breaks_out_of_its_lines(columns: int) -> None:
             lines = seen(choosing(talked({**hostile, "resolved": resolved}), spot), columns, 200)
             assert all(width(line) <= columns for line in lines)
             assert not any(mark in "".join(lines) for mark in "\x1b\x07\x9b\u202e\u2066\n\t")
+
+
+def test_the_lines_of_the_chosen_message_have_their_numbers() -> None:
+    text = "# first\n\nthird " + "word " * 10
+    state = conversation(message("m0", text), message("m1", "other"))
+    lines = seen(choosing(state, Spot("m0")), columns=30)
+    at = next(number for number, line in enumerate(lines) if line.startswith("laptop"))
+    assert lines[at + 1 : at + 4] == [" 1 # first", " 2 ", " 3 third word word word word"]
+    assert lines[at + 4].startswith("   word")
+    call = {"id": "c", "name": "bash", "input": "{}", "result": "one\ntwo", "status": "ok", "agent": None}
+    ran = message("m2", "", parts=[{"type": "tool_call", "id": "c"}], tool_calls=[call])
+    lines = seen(choosing(conversation(ran), Spot("m2")))
+    assert lines[3:5] == [" 1 one", " 2 two"]

@@ -241,6 +241,16 @@ async def test_both_are_told_what_happens_to_a_comment(both: Shared) -> None:
     assert kinds == ["comment.added", "comment.changed", "comment.added"], "what was undone at once is not told"
 
 
+async def test_a_reaction_is_told_as_a_change_of_its_comment(both: Shared) -> None:
+    first = await both.ben.call("comment.add", thread=both.thread, text="First.")
+    await both.sync()
+    await both.ben.call("comment.react", thread=both.thread, comment=first["id"], sign="👍")
+    await both.sync()
+    for person in (both.ana, both.ben):
+        *_, told = await person.events(both.id, "comment.")
+        assert told["type"] == "comment.changed" and told["comment"]["reactions"][0]["sign"] == "👍"
+
+
 async def test_comments_are_there_again_after_the_thread_was_read_anew(both: Shared) -> None:
     message = await written(both)
     await both.ben.call("comment.add", thread=both.thread, message=message, lines="1-2", text="Why?")
