@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from crdt import errors, wire
 from crdt.errors import PeerFault
-from crdt.ids import ThreadId, to_text
+from crdt.ids import IdentityId, ThreadId, to_text
 from crdt.invite_link import InviteLink
 from crdt.invites import MAX_RECORDS, Asking, InviteKeys, open_answer, open_redemption, redeem, seal_answer
 from crdt.inviting import REFUSALS, State, admit, knows_better, state_of
