@@ -23,7 +23,7 @@ from crdt.envelope import Bytes32, Count
 from crdt.epochs import EPOCH_TAG_BYTES, Epoch, Keyring
 from crdt.errors import PeerFault
 from crdt.frames import pad, unpad
-from crdt.identity import DeviceKeys
+from crdt.identity import DeviceKeys, DeviceLog
 from crdt.ids import DeviceId, EpochId, IdentityId, ThreadId
 from crdt.membership import Membership
 from crdt.permissions import Role
@@ -142,15 +142,15 @@ class Standing(Struct, frozen=True):
     epochs: Mapping[bytes, tuple[tuple[EpochId, bytes], ...]]
 
 
-def standing(membership: Membership, keyring: Keyring, own: Mapping[DeviceId, IdentityId] | None = None) -> Standing:
-    """Whom to believe as of all records. `own` are live devices of ours, some perhaps not shown in the thread yet."""
+def standing(membership: Membership, keyring: Keyring, own: DeviceLog | None = None) -> Standing:
+    """Whom to believe as of all records. About devices of our own identity our own log decides, if it is given:
+    the thread may not know of all yet, nor that one was revoked."""
     roles = membership.members()
     whose = {device: who for device, who in membership.identity_of.items() if not membership.is_revoked(device)}
-    ours = {device: who for device, who in (own or {}).items() if device not in membership.identity_of}
-    devices: dict[bytes, Member] = {}
-    for device, who in (whose | ours).items():
-        if who in roles:
-            devices[device] = Member(who, roles[who])
+    if own is not None:
+        whose = {device: who for device, who in whose.items() if who != own.identity}
+        whose |= {device.id: own.identity for device in own.live()}
+    devices: dict[bytes, Member] = {d: Member(who, roles[who]) for d, who in whose.items() if who in roles}
     epochs: dict[bytes, tuple[tuple[EpochId, bytes], ...]] = {}
     for opened in membership.writing_epochs():
         epoch = keyring.get(opened.id)

@@ -25,6 +25,7 @@ from node.handlers.comments import CommentHandlers
 from node.handlers.events import EventHandlers
 from node.handlers.identity import IdentityHandlers
 from node.handlers.imports import ImportHandlers
+from node.handlers.presence import PresenceHandlers
 from node.handlers.runs import RunHandlers
 from node.handlers.sharing import SharingHandlers
 from node.handlers.sync import SyncHandlers
@@ -36,6 +37,7 @@ from node.imports import Importer
 from node.keeping import Keeping
 from node.library import Library
 from node.neighbours import Neighbours
+from node.presence import Presence
 from node.recovery import Recovery
 from node.runs import Runs
 from node.sharing.door import Door
@@ -93,6 +95,8 @@ class Daemon:
         door.on_answer = joining.answered
         synchronizer.doorkeeper = door
         steward = Steward(account, threads, synchronizer)
+        presence = Presence(account, threads, bus, synchronizer.whisper, neighbours.whisper)
+        synchronizer.on_heard = neighbours.on_heard = presence.heard
         recovery = Recovery(account, threads, synchronizer)
         worker = ModelWorker()
         stack.push_async_callback(worker.close)
@@ -106,9 +110,10 @@ class Daemon:
             home, installation, account, library, synchronizer.overall, checkup, keeping, threading.forget
         )
         people = IdentityHandlers(account, threads, recovery, neighbours, neighbours.is_online)
-        events = EventHandlers(store, bus, library)
+        events = EventHandlers(store, bus, library, presence.looking)
+        being = PresenceHandlers(presence, library)
         syncing = SyncHandlers(synchronizer, library)
-        people_in = People(account, lambda device: False)
+        people_in = People(account, presence.is_here)
         links = Links(account, threads, synchronizer, door)
         rights = Rights(account, threads, people_in)
         forking = Forking(threads, threading.begin)
@@ -131,11 +136,12 @@ class Daemon:
         stack.push_async_callback(steward.close)
         await neighbours.start()
         stack.push_async_callback(neighbours.close)
+        stack.push_async_callback(presence.close)
         upkeep = Upkeep(account, [people.finish_transfers, people.enforce_revocations, threading.forget_deleted])
         upkeep.start()
         stack.push_async_callback(upkeep.close)
         routes = _routes(system, threading, running, importing, people, syncing, events, sharing)
-        server = Server({**routes, **_routes_together(comments, coediting)}, home.socket)
+        server = Server({**routes, **_routes_together(comments, coediting), **_routes_live(being)}, home.socket)
         await server.start()
         stack.push_async_callback(server.stop)
         return system
@@ -242,4 +248,12 @@ def _routes_together(comments: CommentHandlers, coediting: CoeditingHandlers) ->
         "notes.set": coediting.notes_set,
         "tags.show": coediting.tags_show,
         "tags.change": coediting.tags_change,
+    }
+
+
+def _routes_live(presence: PresenceHandlers) -> dict[str, Handler]:
+    """The same, of what happens in a thread right now."""
+    return {
+        "presence.show": presence.show,
+        "presence.set": presence.set,
     }

@@ -477,3 +477,25 @@ class Verified(Result, frozen=True, kw_only=True):
     words: str
     own_words: str
     verified: bool
+
+
+class LookedAt(Result, frozen=True, kw_only=True):
+    """What somebody looks at; `kind` is message, terminal or draft."""
+
+    kind: str
+    id: str | None = None
+
+
+class Person(Result, frozen=True, kw_only=True):
+    """Somebody who is in a thread right now, on one device; `state` is active or away."""
+
+    identity: str
+    name: str
+    role: str
+    device: DeviceName
+    this: bool
+    state: str
+    looking_at: LookedAt | None = None
+    cursor: int | None = None
+    writing: bool
+    last_seen: datetime

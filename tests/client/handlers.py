@@ -98,6 +98,16 @@ def thread_row(index: int, title: str) -> dict[str, Any]:
     }
 
 
+def person(name: str, **more: Any) -> dict[str, Any]:
+    """Somebody who is here in the table's shape."""
+    shape: dict[str, Any] = {
+        **{"identity": "i" * 52, "name": name, "role": "editor", "device": {"id": "d" * 52, "name": HOSTILE}},
+        **{"this": False, "state": "active", "cursor": 4, "writing": True, "last_seen": WHEN},
+    }
+    return {**shape, **more}
+
+
+LOOKED_AT = {"kind": "message", "id": HOSTILE}
 TOOL_CALL = {"id": "t1", "name": "Bash", "input": '{"command": "ls"}', "result": "a", "status": "ok", "agent": "scout"}
 RELAY = {"url": "ws://127.0.0.1:8765", "state": "connected", "error": None, "pending": 3}
 DEVICE = {"id": "d" * 52, "name": "laptop", "this": True, "state": "active", "online": True, "added_at": WHEN}
@@ -188,6 +198,8 @@ ANSWERS: dict[str, Any] = {
     "sync.disconnect": {"relays": []},
     "sync.wait": {"synced": True, "waited_ms": 12},
     "relay.status": {"relays": [{**RELAY, "ready": True, "round_trip_ms": 2}]},
+    "presence.show": {"thread": THREAD_IDS[0], "people": [person("Ana"), person(HOSTILE, looking_at=LOOKED_AT)]},
+    "presence.set": {"thread": THREAD_IDS[0], "state": "active", "for_s": 30},
 }
 LINES: dict[str, list[dict[str, Any]]] = {
     **discussing.LINES,

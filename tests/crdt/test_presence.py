@@ -9,6 +9,7 @@ import pytest
 from crdt import codec, keys, wire
 from crdt.epochs import Epoch
 from crdt.frames import pad
+from crdt.identity import fold_log
 from crdt.ids import ThreadId
 from crdt.permissions import Role
 from crdt.presence import (
@@ -125,13 +126,17 @@ def test_a_process_that_started_again_is_believed_and_its_former_self_no_more() 
 
 def test_a_device_of_ours_that_the_thread_does_not_know_yet_is_believed_by_our_own_log() -> None:
     ana, _, _ = together()
-    phone = Person("Ana").add("phone")
+    owner = Person("Ana")
+    phone = owner.add("phone")
     listening = ears(ana)
     message = Voice(phone, ana.replica.thread, randomness("phone")).say(epoch(ana.replica), "here", HERE, NOW)
     dropped(listening, message, "no member")
-    listening.renew(standing(ana.replica.membership, ana.replica.keyring, {phone.id: ANA.id}))
+    listening.renew(standing(ana.replica.membership, ana.replica.keyring, fold_log(owner.id, owner.entries)))
     said = listening.take(message, NOW)
     assert said and said.role is Role.OWNER
+    owner.revoke("phone")
+    listening.renew(standing(ana.replica.membership, ana.replica.keyring, fold_log(owner.id, owner.entries)))
+    assert listening.present(NOW) == []
 
 
 def test_the_largest_payload_fits_what_a_relay_passes_on_and_a_larger_one_is_refused_here() -> None:
