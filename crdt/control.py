@@ -144,7 +144,7 @@ class Helm:
         return self._state(target, driver, under, since)
 
     def _state(self, target: str, driver: IdentityId, under: str, since: int | None) -> State:
-        typing = tuple(sorted(each for each in self._typists() if each != driver))
+        typing = tuple(sorted(each for each in self.typists() if each != driver))
         return State(target, driver, under, since, typing, tuple(self._asked(target, driver)))
 
     def _fallback(self, runs: IdentityId, owner: IdentityId) -> IdentityId:
@@ -154,7 +154,7 @@ class Helm:
     def _may_drive(self, identity: IdentityId, runs: IdentityId) -> bool:
         if self.replica.membership.role(identity) < Role.EDITOR:
             return False
-        return identity == runs or identity not in self._typists()  # who only types does not drive
+        return identity == runs or identity not in self.typists()  # who only types does not drive
 
     def _holds(self, identity: IdentityId, restricted: int, runs: IdentityId) -> bool:
         return self._may_drive(identity, runs) and restricted == self.restrictions(identity)
@@ -184,7 +184,7 @@ class Helm:
     def _who(self, device: bytes) -> IdentityId | None:
         return self.replica.membership.identity_of.get(DeviceId(device))
 
-    def _typists(self) -> set[IdentityId]:
+    def typists(self) -> set[IdentityId]:
         """Who may type though somebody else drives: the owner's last word on each, while they may edit."""
         membership = self.replica.membership
         words: dict[IdentityId, list[Typing]] = {}
@@ -215,6 +215,12 @@ class Helm:
         """A device's requests that stand, also while it drives."""
         lanes = [shown.shown.values() for lane, shown in self._requests.items() if lane.owner == device]
         return [each for lane in lanes for each in lane if each.target == target and each.withdrawn is None]
+
+    def answered_requests(self, device: bytes) -> list[str]:
+        """The ids of a device's requests that stand no more, the oldest first."""
+        lanes = [shown.shown.values() for lane, shown in self._requests.items() if lane.owner == device]
+        spent = [each for lane in lanes for each in lane if each.withdrawn is not None]
+        return [each.id for each in sorted(spent, key=lambda each: each.place)]
 
     def targets(self) -> list[str]:
         """Everything that anybody spoke of, the thread first."""

@@ -55,9 +55,7 @@ class Audience:
             self._be_device()
         own = account.affairs.log
         self.ears.renew(standing(replica.membership, replica.keyring, own))
-        self.membership, self.role = replica.membership, replica.role()
-        if self.role is Role.NONE and any(each.id == account.device.id for each in own.live()):  # not shown there yet
-            self.role = replica.membership.role(account.identity)
+        self.membership, self.role = replica.membership, our_role(replica)
         try:
             self.epoch = replica.writing_epoch()
         except OpenSeshError:  # WAITING_FOR_KEY: silent until it comes
@@ -117,3 +115,10 @@ def differences(
 
 def _still(row: Mapping[str, Any] | None) -> dict[str, Any]:
     return {name: value for name, value in (row or {}).items() if name != "last_seen"}
+
+
+def our_role(replica: Replica) -> Role:
+    """What this device may do. One that the thread does not know yet may what its identity may: it is shown first."""
+    if replica.author is None or replica.is_introduced:
+        return replica.role()
+    return replica.membership.role(replica.author.identity)

@@ -19,9 +19,11 @@ from node.agent.providers import Providers
 from node.api.server import Handler, Server
 from node.bus import Bus
 from node.checkup import Checkup
+from node.control import Control
 from node.follows import Follows
 from node.handlers.coediting import CoeditingHandlers
 from node.handlers.comments import CommentHandlers
+from node.handlers.control import ControlHandlers
 from node.handlers.events import EventHandlers
 from node.handlers.identity import IdentityHandlers
 from node.handlers.imports import ImportHandlers
@@ -114,6 +116,9 @@ class Daemon:
         being = PresenceHandlers(presence, library)
         syncing = SyncHandlers(synchronizer, library)
         people_in = People(account, presence.is_here)
+        control = Control(account, threads, people_in)
+        stack.push_async_callback(control.close)
+        controlling = ControlHandlers(control, library)
         links = Links(account, threads, synchronizer, door)
         rights = Rights(account, threads, people_in)
         forking = Forking(threads, threading.begin)
@@ -141,7 +146,9 @@ class Daemon:
         upkeep.start()
         stack.push_async_callback(upkeep.close)
         routes = _routes(system, threading, running, importing, people, syncing, events, sharing)
-        server = Server({**routes, **_routes_together(comments, coediting), **_routes_live(being)}, home.socket)
+        server = Server(
+            {**routes, **_routes_together(comments, coediting), **_routes_live(being, controlling)}, home.socket
+        )
         await server.start()
         stack.push_async_callback(server.stop)
         return system
@@ -251,9 +258,11 @@ def _routes_together(comments: CommentHandlers, coediting: CoeditingHandlers) ->
     }
 
 
-def _routes_live(presence: PresenceHandlers) -> dict[str, Handler]:
+def _routes_live(presence: PresenceHandlers, control: ControlHandlers) -> dict[str, Handler]:
     """The same, of what happens in a thread right now."""
     return {
         "presence.show": presence.show,
         "presence.set": presence.set,
+        "control.show": control.show,
+        "control.set": control.set,
     }

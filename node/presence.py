@@ -16,10 +16,10 @@ from crdt.errors import OpenSeshError
 from crdt.ids import DeviceId, IdentityId, ThreadId, to_text
 from crdt.permissions import LaneKind, Role
 from crdt.presence import MAX_PAYLOAD_BYTES, NEEDS, SILENCE_MS, Here, Kind, Said, decode_here, encode_here
-from crdt.replica import Receipt, Replica
+from crdt.replica import Receipt
 from crdt.stewardship import introduction
 from node.account import Account
-from node.audience import Audience, differences
+from node.audience import Audience, differences, our_role
 from node.bus import Bus
 from node.happenings import Happening
 from node.threads import OpenThread, Threads
@@ -159,7 +159,7 @@ class Presence:
     async def _write_introduction(self, thread: ThreadId) -> None:
         try:
             async with self._threads.change(thread) as draft:
-                if not draft.thread.replica.is_introduced and audience_role(draft.thread.replica) > Role.NONE:
+                if not draft.thread.replica.is_introduced and our_role(draft.thread.replica) > Role.NONE:
                     draft.record(LaneKind.IDENTITY, introduction(self._account.entries()))
         except OpenSeshError as error:
             log.info("this device is not shown to the members: %s", error.kind.name)
@@ -310,9 +310,3 @@ class Presence:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def audience_role(replica: Replica) -> Role:
-    """What our identity may do, even by a device that the thread doesn't know yet."""
-    assert replica.author is not None
-    return replica.membership.role(replica.author.identity)

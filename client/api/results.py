@@ -499,3 +499,29 @@ class Person(Result, frozen=True, kw_only=True):
     cursor: int | None = None
     writing: bool
     last_seen: datetime
+
+
+class Driver(Result, frozen=True, kw_only=True):
+    """Somebody who drives, may type, or asks for control."""
+
+    identity: str
+    name: str
+    me: bool
+
+
+class ControlRequest(Driver, frozen=True, kw_only=True):
+    """Somebody who asks for control."""
+
+    at: datetime
+    text: str
+
+
+class Control(Result, frozen=True, kw_only=True):
+    """Who drives a thread, or the terminal named; `since` is None from the beginning."""
+
+    thread: str
+    terminal: str | None
+    driver: Driver
+    since: datetime | None
+    typing: list[Driver]
+    requests: list[ControlRequest]

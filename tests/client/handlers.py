@@ -107,6 +107,11 @@ def person(name: str, **more: Any) -> dict[str, Any]:
     return {**shape, **more}
 
 
+DRIVER = {"identity": "i" * 52, "name": HOSTILE, "me": False}
+CONTROL = {
+    **{"thread": THREAD_IDS[0], "terminal": None, "driver": DRIVER, "since": WHEN, "typing": [DRIVER]},
+    "requests": [{**DRIVER, "at": WHEN, "text": HOSTILE}],
+}
 LOOKED_AT = {"kind": "message", "id": HOSTILE}
 TOOL_CALL = {"id": "t1", "name": "Bash", "input": '{"command": "ls"}', "result": "a", "status": "ok", "agent": "scout"}
 RELAY = {"url": "ws://127.0.0.1:8765", "state": "connected", "error": None, "pending": 3}
@@ -198,6 +203,8 @@ ANSWERS: dict[str, Any] = {
     "sync.disconnect": {"relays": []},
     "sync.wait": {"synced": True, "waited_ms": 12},
     "relay.status": {"relays": [{**RELAY, "ready": True, "round_trip_ms": 2}]},
+    "control.show": CONTROL,
+    "control.set": CONTROL,
     "presence.show": {"thread": THREAD_IDS[0], "people": [person("Ana"), person(HOSTILE, looking_at=LOOKED_AT)]},
     "presence.set": {"thread": THREAD_IDS[0], "state": "active", "for_s": 30},
 }

@@ -9,6 +9,7 @@ Standard library only and cheap to import; see `node/api/operation.py` for what 
 
 from crdt import errors as e
 from node.api.operation import Operation, Parameter, body_of, format_path, unquote
+from node.api.operations.control import CONTROL
 from node.api.operations.discussion import DISCUSSION
 from node.api.operations.identity import IDENTITY
 from node.api.operations.imports import IMPORTS
@@ -26,7 +27,7 @@ COMMON_ERRORS = (e.REQUEST_INVALID, e.TOO_LARGE, e.INTERNAL, e.DISK_FULL, e.TIME
 
 OPERATIONS: dict[str, Operation] = {
     operation.name: operation
-    for operation in (*NODE, *THREADS, *SHARING, *DISCUSSION, *PRESENCE, *RUNS, *IMPORTS, *IDENTITY, *SYNC)
+    for operation in (*NODE, *THREADS, *SHARING, *DISCUSSION, *PRESENCE, *CONTROL, *RUNS, *IMPORTS, *IDENTITY, *SYNC)
 }
 
 
