@@ -124,12 +124,13 @@ class Watch:
     def __init__(self, thread: ThreadId, marks: Marks) -> None:
         self.marks = marks
         self._thread = thread
+        self._kept_as_of = marks.as_of
         self._control: dict[bytes, int] = {}  # id of a proven record → since when it is missing
         self._claims: dict[DeviceId, dict[bytes, int]] = {}  # the same of what devices say of themselves
         self._rolled: dict[DeviceId, int] = {}
 
     def hear(self, device: DeviceId, payload: bytes, replica: Replica, now_ms: int) -> bool:
-        """Take in a heartbeat that was believed. Whether the marks are others now. Raises `PeerFault`."""
+        """Take in a heartbeat that was believed. Whether the marks are to be kept anew. Raises `PeerFault`."""
         said = decode_heartbeat(payload)
         ids = [identifier for proof in said.proofs if (identifier := self._proven(proof, replica)) is not None]
         _wait_for(self._control, ids, replica, now_ms)
@@ -138,8 +139,11 @@ class Watch:
         moved = known is not None and self._compare(device, said.heads, known, replica.graph, now_ms)
         complete = known is not None and not self._control
         if complete and replica.membership.identity_of.get(device) == replica.membership.owner:
-            self.marks.as_of, moved = max(self.marks.as_of, now_ms), True
-        return moved
+            self.marks.as_of = max(self.marks.as_of, now_ms)
+        if not moved and self.marks.as_of - self._kept_as_of < PATIENCE_MS:
+            return False
+        self._kept_as_of = self.marks.as_of
+        return True
 
     def _proven(self, proof: Proof, replica: Replica) -> bytes | None:
         """A signature costs more than a look: only what is not here is worth checking."""

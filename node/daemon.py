@@ -33,6 +33,7 @@ from node.handlers.sharing import SharingHandlers
 from node.handlers.sync import SyncHandlers
 from node.handlers.system import SystemHandlers
 from node.handlers.threads import ThreadHandlers
+from node.heartbeats import Heartbeats
 from node.home import Home
 from node.identity import device_name
 from node.imports import Importer
@@ -99,6 +100,7 @@ class Daemon:
         steward = Steward(account, threads, synchronizer)
         presence = Presence(account, threads, bus, synchronizer.whisper, neighbours.whisper)
         synchronizer.on_heard = neighbours.on_heard = presence.heard
+        heartbeats = Heartbeats(account, threads, presence)
         recovery = Recovery(account, threads, synchronizer)
         worker = ModelWorker()
         stack.push_async_callback(worker.close)
@@ -107,14 +109,14 @@ class Daemon:
 
         checkup = Checkup(home, installation, store, account, synchronizer, providers, neighbours.problem)
         keeping = Keeping(home, installation, store, account, threads, library)
-        threading = ThreadHandlers(store, account, threads, library, synchronizer.words)
+        threading = ThreadHandlers(store, account, threads, library, synchronizer.words, heartbeats)
         system = SystemHandlers(
             home, installation, account, library, synchronizer.overall, checkup, keeping, threading.forget
         )
         people = IdentityHandlers(account, threads, recovery, neighbours, neighbours.is_online)
         events = EventHandlers(store, bus, library, presence.looking)
         being = PresenceHandlers(presence, library)
-        syncing = SyncHandlers(synchronizer, library)
+        syncing = SyncHandlers(synchronizer, library, heartbeats)
         people_in = People(account, presence.is_here)
         control = Control(account, threads, people_in)
         stack.push_async_callback(control.close)
@@ -142,6 +144,8 @@ class Daemon:
         await neighbours.start()
         stack.push_async_callback(neighbours.close)
         stack.push_async_callback(presence.close)
+        await heartbeats.start()
+        stack.push_async_callback(heartbeats.close)
         upkeep = Upkeep(account, [people.finish_transfers, people.enforce_revocations, threading.forget_deleted])
         upkeep.start()
         stack.push_async_callback(upkeep.close)

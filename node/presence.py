@@ -51,6 +51,7 @@ class Presence:
         self._handlers: dict[str, list[Handler]] = {kind: [] for kind in NEEDS}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self.on_look: Callable[[ThreadId], None] = lambda thread: None  # a client looks there
         self._loads_left = float(MAX_LOADS)
         self._loads_at = 0.0
         threads.on_change.append(self._on_change)
@@ -98,6 +99,7 @@ class Presence:
     def looking(self, thread: ThreadId) -> Iterator[None]:
         """A block during which a client of this device looks at the thread."""
         audience = self._audience(thread)
+        self.on_look(thread)
         audience.streams += 1
         self._show_ourselves(audience)
         try:
@@ -115,6 +117,7 @@ class Presence:
         """
         encode_here(here)
         audience = self._audience(thread)
+        self.on_look(thread)
         audience.here = here
         audience.until = 0.0 if here.state == "leaving" else asyncio.get_running_loop().time() + LEASE_S
         self._show_ourselves(audience)

@@ -162,6 +162,16 @@ class Message(Result, frozen=True, kw_only=True):
     run: str | None = None
 
 
+class SyncWarning(Result, frozen=True, kw_only=True):
+    """What a relay withholds, or who was rolled back; `kind` is control-withheld, work-withheld or rolled-back."""
+
+    thread: str
+    kind: str
+    since: datetime
+    by: Author | None = None
+    message: str
+
+
 class Thread(Result, frozen=True, kw_only=True):
     """A thread with its messages, oldest first. Events after `cursor` are not in it."""
 
@@ -171,6 +181,8 @@ class Thread(Result, frozen=True, kw_only=True):
     updated_at: datetime
     cursor: int
     messages: list[Message]
+    membership_as_of: datetime | None = None
+    warnings: list[SyncWarning] = []
 
 
 class Export(Result, frozen=True, kw_only=True):
@@ -350,6 +362,8 @@ class SyncStatus(Result, frozen=True, kw_only=True):
     pending: int
     relays: list[Relay]
     peers: list[Peer]
+    membership_as_of: datetime | None = None
+    warnings: list[SyncWarning] = []
 
 
 class Switched(Result, frozen=True, kw_only=True):

@@ -107,6 +107,10 @@ def person(name: str, **more: Any) -> dict[str, Any]:
     return {**shape, **more}
 
 
+WARNING = {
+    **{"thread": THREAD_IDS[0], "kind": "work-withheld", "since": WHEN, "message": f"{HOSTILE} wrote something."},
+    "by": {"identity": "i" * 52, "device": "d" * 52, "name": HOSTILE},
+}
 DRIVER = {"identity": "i" * 52, "name": HOSTILE, "me": False}
 CONTROL = {
     **{"thread": THREAD_IDS[0], "terminal": None, "driver": DRIVER, "since": WHEN, "typing": [DRIVER]},
@@ -147,6 +151,7 @@ ANSWERS: dict[str, Any] = {
     "thread.list": {"threads": [thread_row(0, "Parser"), thread_row(1, HOSTILE)]},
     "thread.show": {
         **{"id": THREAD_IDS[0], "title": HOSTILE, "project": None, "updated_at": WHEN, "cursor": 12},
+        **{"membership_as_of": WHEN, "warnings": [WARNING]},
         "messages": [message(HOSTILE), message("done", role="assistant", model="guide", tool_calls=[TOOL_CALL])],
     },
     "thread.rename": lambda p: {"id": THREAD_IDS[0], "title": p.title},
@@ -195,6 +200,7 @@ ANSWERS: dict[str, Any] = {
     "recovery.confirm": {"confirmed": True},
     "sync.status": {
         **{"state": "on the relay", "enabled": True, "pending": 3, "relays": [RELAY]},
+        **{"membership_as_of": WHEN, "warnings": [WARNING]},
         "peers": [{"device": "d" * 52, "name": "desktop", "state": "connected", "pending": 0}],
     },
     "sync.enable": {"enabled": True, "threads": [THREAD_IDS[0]]},

@@ -14,27 +14,9 @@ from node import presence as node_presence
 from node.bus import Subscription
 from node.happenings import Happening
 from node.presence import Presence
+from tests.node.air import Air, carry
 from tests.node.second_device import PATIENCE_S, Machine, enter, machine
 from tests.waiting import until
-
-
-class Air:
-    """What carries whispers between devices, at once, and remembers all."""
-
-    def __init__(self) -> None:
-        self.said: list[tuple[ThreadId, bytes]] = []
-        self.ears: list[Presence] = []
-
-    def join(self, machine: Machine) -> Presence:
-        made = Presence(machine.account, machine.threads, machine.threads.bus, self._carry)
-        self.ears.append(made)
-        return made
-
-    def _carry(self, thread: ThreadId, payload: bytes) -> None:
-        self.said.append((thread, payload))
-        loop = asyncio.get_running_loop()
-        for each in self.ears:
-            loop.call_soon(each.heard, thread, payload)  # one's own comes back too: nobody minds
 
 
 class Two:
@@ -47,11 +29,6 @@ class Two:
     async def who(self, at: Presence) -> dict[str, dict[str, Any]]:
         """The rows by the device's name."""
         return {row["device"]["name"]: row for row in await at.show(self.thread)}
-
-
-async def carry(source: Machine, target: Machine, thread: ThreadId) -> None:
-    frames = [frame.frame async for frame in source.store.stream_frames(thread)]
-    await target.threads.receive(thread, frames, 1)
 
 
 @pytest.fixture
