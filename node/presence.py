@@ -191,6 +191,8 @@ class Presence:
             return
         if said.kind == "here":
             self._take_here(audience, said)
+        elif to_text(said.device) not in audience.shown:
+            self._soon(audience)
         for handler in self._handlers[said.kind]:
             try:
                 handler(audience.thread, said.identity, said.device, said.payload)
@@ -235,10 +237,10 @@ class Presence:
         return sorted(rows, key=lambda row: (not row["this"], row["identity"], row["device"]["id"]))
 
     def is_here(self, thread: ThreadId, device: DeviceId) -> bool:
-        """Whether another device is in a thread, as far as this one has listened."""
+        """Whether somebody looks at a thread on another device, as far as this one has listened."""
         audience = self._audiences.get(thread)
         present = audience.ears.present(self._threads.now_ms()) if audience is not None else []
-        return any(each.device == device for each in present)
+        return any(each.device == device and each.here is not None for each in present)
 
     # ---- keeping up
 

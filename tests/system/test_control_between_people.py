@@ -1,5 +1,7 @@
 """Who drives, by command line: an owner with two devices and a teammate, real processes all."""
 
+import time
+
 import pytest
 
 from tests.system.machines import Device, failing, room
@@ -84,6 +86,27 @@ def test_members_see_each_other_come_and_one_who_was_kicked_is_gone(team: Team, 
     gone = next(line for line in watching.lines() if line["type"] == "presence.changed" and line["gone"])
     assert gone["gone"] == [row["device"]["id"]]
     assert "Ben" not in [each["name"] for each in team.ana.run("who", team.thread)["people"]]
+
+
+def test_a_device_that_never_wrote_is_shown_to_the_members_and_one_whose_node_stops_is_gone(team: Team) -> None:
+    team.join("viewer")
+    watching = team.ben.stream("watch", team.thread)
+    watching.until("ready")
+    eventually(lambda: team.thread in [each["id"] for each in team.desktop.run("list")["threads"]], "the thread")
+    looking = team.desktop.stream("watch", team.thread)
+    looking.until("ready")
+    told = next(line for line in watching.lines() if "desktop" in devices(line))
+    (row,) = [each for each in told["people"] if each["device"]["name"] == "desktop"]
+    assert row["role"] == "owner"
+    begun = time.monotonic()
+    team.desktop.run("node", "stop")
+    gone = next(line for line in watching.lines() if line.get("gone"))
+    assert gone["gone"] == [row["device"]["id"]]
+    assert time.monotonic() - begun < 10, "at its goodbye, not once it has been silent for long"
+
+
+def devices(line: dict[str, list[dict[str, dict[str, str]]]]) -> list[str]:
+    return [each["device"]["name"] for each in line.get("people", ())]
 
 
 def names(line: dict[str, list[dict[str, str]]]) -> list[str]:
