@@ -68,7 +68,7 @@ def seal_frame(envelope: Envelope, epoch: Epoch, outside: bytes = b"") -> bytes:
     """The frame of an envelope; the same bytes whoever makes it."""
     head = bytes([VERSION]) + epoch.tag + epoch.lane_tag(envelope.header.lane)
     bound = head + len(outside).to_bytes(4, "big") + outside
-    plaintext = _pad(codec.encode(_Inner(envelope.header_bytes, envelope.signature, envelope.body)))
+    plaintext = pad(codec.encode(_Inner(envelope.header_bytes, envelope.signature, envelope.body)))
     nonce = _nonce(epoch, bound, plaintext)
     return bound + nonce + keys.seal(epoch.frame_key, nonce, plaintext, bound)
 
@@ -94,7 +94,7 @@ def parse_frame(frame: bytes) -> Outer:
 def open_frame(outer: Outer, epoch: Epoch, thread: ThreadId, *, verify: bool = True) -> Envelope:
     """The envelope inside, whole and (unless it is our own stored copy) signed. Raises `PeerFault`."""
     padded = keys.unseal(epoch.frame_key, outer.nonce, outer.ciphertext, outer.bound)
-    inner = codec.decode(_inner_decoder, _unpad(padded), "frame")
+    inner = codec.decode(_inner_decoder, unpad(padded), "frame")
     envelope = parse_envelope(inner.header, inner.signature, inner.body, thread)
     if envelope.header.epoch != epoch.id:
         raise PeerFault("wrong epoch")
@@ -148,15 +148,15 @@ def _nonce(epoch: Epoch, bound: bytes, padded: bytes) -> bytes:
     return keys.derive(epoch.frame_nonce_key, "frame-nonce", bound, padded, size=keys.NONCE_BYTES)
 
 
-def _pad(plaintext: bytes) -> bytes:
+def pad(plaintext: bytes) -> bytes:
     """Length, text, zeros up to a step: small bodies look alike (steps of 128 bytes up to 2 KiB, then 1 KiB)."""
     framed = len(plaintext).to_bytes(4, "big") + plaintext
     step = 128 if len(framed) <= 2048 else 1024
     return framed + bytes(-len(framed) % step)
 
 
-def _unpad(padded: bytes) -> bytes:
+def unpad(padded: bytes) -> bytes:
     length = int.from_bytes(padded[:4], "big")
-    if len(padded) < 4 or length > len(padded) - 4 or _pad(padded[4 : 4 + length]) != padded:
+    if len(padded) < 4 or length > len(padded) - 4 or pad(padded[4 : 4 + length]) != padded:
         raise PeerFault("bad frame", "padding")
     return padded[4 : 4 + length]

@@ -10,6 +10,7 @@ here can open yet, and shows both branches of a fork, because both are frames.
     either  → the other   listing    the hashes in the buckets that differ
     either  → the other   frames     what the other's listing lacks; and from then on everything new, at once
     either  → the other   holds      (thread, digest) after storing: the other knows then what we have
+    either  → the other   whisper    presence, see `presence`: nobody stores it, and it may be lost
 """
 
 from bisect import bisect_left
@@ -74,7 +75,14 @@ class Holds(_Message, frozen=True, tag="holds"):
     digest: Digest
 
 
-PeerMessage = Overview | Buckets | Listing | Frames | Holds
+class Whisper(_Message, frozen=True, tag="whisper"):
+    """A presence message."""
+
+    thread: Thread
+    payload: Annotated[bytes, Meta(max_length=wire.MAX_PRESENCE_BYTES)]
+
+
+PeerMessage = Overview | Buckets | Listing | Frames | Holds | Whisper
 _decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(PeerMessage)
 encode = msgspec.msgpack.Encoder().encode
 

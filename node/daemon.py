@@ -19,23 +19,28 @@ from node.agent.providers import Providers
 from node.api.server import Handler, Server
 from node.bus import Bus
 from node.checkup import Checkup
+from node.control import Control
 from node.follows import Follows
 from node.handlers.coediting import CoeditingHandlers
 from node.handlers.comments import CommentHandlers
+from node.handlers.control import ControlHandlers
 from node.handlers.events import EventHandlers
 from node.handlers.identity import IdentityHandlers
 from node.handlers.imports import ImportHandlers
+from node.handlers.presence import PresenceHandlers
 from node.handlers.runs import RunHandlers
 from node.handlers.sharing import SharingHandlers
 from node.handlers.sync import SyncHandlers
 from node.handlers.system import SystemHandlers
 from node.handlers.threads import ThreadHandlers
+from node.heartbeats import Heartbeats
 from node.home import Home
 from node.identity import device_name
 from node.imports import Importer
 from node.keeping import Keeping
 from node.library import Library
 from node.neighbours import Neighbours
+from node.presence import Presence
 from node.recovery import Recovery
 from node.runs import Runs
 from node.sharing.door import Door
@@ -95,6 +100,9 @@ class Daemon:
         synchronizer.doorkeeper = door
         Leftovers(threads)
         steward = Steward(account, threads, synchronizer)
+        presence = Presence(account, threads, bus, synchronizer.whisper, neighbours.whisper)
+        synchronizer.on_heard = neighbours.on_heard = presence.heard
+        heartbeats = Heartbeats(account, threads, presence)
         recovery = Recovery(account, threads, synchronizer)
         worker = ModelWorker()
         stack.push_async_callback(worker.close)
@@ -103,14 +111,18 @@ class Daemon:
 
         checkup = Checkup(home, installation, store, account, synchronizer, providers, neighbours.problem)
         keeping = Keeping(home, installation, store, account, threads, library)
-        threading = ThreadHandlers(store, account, threads, library, synchronizer.words)
+        threading = ThreadHandlers(store, account, threads, library, synchronizer.words, heartbeats)
         system = SystemHandlers(
             home, installation, account, library, synchronizer.overall, checkup, keeping, threading.forget
         )
         people = IdentityHandlers(account, threads, recovery, neighbours, neighbours.is_online)
-        events = EventHandlers(store, bus, library)
-        syncing = SyncHandlers(synchronizer, library)
-        people_in = People(account, lambda device: False)
+        events = EventHandlers(store, bus, library, presence.looking)
+        being = PresenceHandlers(presence, library)
+        syncing = SyncHandlers(synchronizer, library, heartbeats)
+        people_in = People(account, presence.is_here)
+        control = Control(account, threads, people_in)
+        stack.push_async_callback(control.close)
+        controlling = ControlHandlers(control, library)
         links = Links(account, threads, synchronizer, door)
         rights = Rights(account, threads, people_in)
         forking = Forking(threads, threading.begin)
@@ -133,11 +145,16 @@ class Daemon:
         stack.push_async_callback(steward.close)
         await neighbours.start()
         stack.push_async_callback(neighbours.close)
+        stack.push_async_callback(presence.close)
+        await heartbeats.start()
+        stack.push_async_callback(heartbeats.close)
         upkeep = Upkeep(account, [people.finish_transfers, people.enforce_revocations, threading.forget_deleted])
         upkeep.start()
         stack.push_async_callback(upkeep.close)
         routes = _routes(system, threading, running, importing, people, syncing, events, sharing)
-        server = Server({**routes, **_routes_together(comments, coediting)}, home.socket)
+        server = Server(
+            {**routes, **_routes_together(comments, coediting), **_routes_live(being, controlling)}, home.socket
+        )
         await server.start()
         stack.push_async_callback(server.stop)
         return system
@@ -245,4 +262,14 @@ def _routes_together(comments: CommentHandlers, coediting: CoeditingHandlers) ->
         "notes.set": coediting.notes_set,
         "tags.show": coediting.tags_show,
         "tags.change": coediting.tags_change,
+    }
+
+
+def _routes_live(presence: PresenceHandlers, control: ControlHandlers) -> dict[str, Handler]:
+    """The same, of what happens in a thread right now."""
+    return {
+        "presence.show": presence.show,
+        "presence.set": presence.set,
+        "control.show": control.show,
+        "control.set": control.set,
     }

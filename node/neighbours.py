@@ -52,6 +52,7 @@ class Neighbours:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._dialled: dict[str, DeviceId | None] = {}  # pseudonym → who it proved to be, while the line stands
         self.changed: Callable[[], None] = lambda: None
+        self.on_heard: Callable[[ThreadId, bytes], None] = lambda thread, payload: None
 
     # ---- its life
 
@@ -180,6 +181,7 @@ class Neighbours:
             await self._transports[device].close()
         session = PeerSession(device, transport, self._threads, self._inventories, self)
         session.changed = self.changed
+        session.on_heard = self.on_heard
         self._sessions[device], self._transports[device] = session, transport
         log.info("local network: a line to %s", to_text(device)[:8])
         try:
@@ -214,6 +216,11 @@ class Neighbours:
         """Other threads may leave this device now than before."""
         for session in self._sessions.values():
             session.threads_changed()
+
+    def whisper(self, thread: ThreadId, payload: bytes) -> None:
+        """Pass presence to whoever has a line to us and the thread."""
+        for session in self._sessions.values():
+            session.whisper(thread, payload)
 
     def _on_stored(self, opened: OpenThread, stored: list[tuple[bytes, bytes, Receipt]], origin: int) -> None:
         hashes = [frame_hash for _, frame_hash, _ in stored]

@@ -66,6 +66,7 @@ class Synchronizer:
         self._telling: set[asyncio.Task[None]] = set()
         self._nearby: Nearby | None = None
         self.doorkeeper: Doorkeeper | None = None  # set before `start`
+        self.on_heard: Callable[[ThreadId, bytes], None] = lambda thread, payload: None  # presence; must not raise
 
     async def _log_in(self, url: str, access_key: str) -> RelayConnection:
         return await RelayConnection.connect(url, self._account.login, access_key)
@@ -96,6 +97,7 @@ class Synchronizer:
         for url in wanted - self._links.keys():
             link = RelayLink(url, self._account, self._threads, self._connect, self.may_sync, self.doorkeeper)
             link.changed = self._note
+            link.on_heard = self._heard
             self._links[url] = link
             self._tasks[url] = asyncio.create_task(link.run(), name=f"sync {url}")
         for url in self._links.keys() - wanted:
@@ -125,6 +127,15 @@ class Synchronizer:
         self._projects[opened.id] = project if isinstance(project, str) else None
         for link in self._links.values():
             link.touch(opened.id, origin)
+
+    def _heard(self, thread: ThreadId, payload: bytes) -> None:
+        self.on_heard(thread, payload)
+
+    def whisper(self, thread: ThreadId, payload: bytes) -> None:
+        """Pass presence to the others in a thread, over every relay in use; it may be lost."""
+        if self.may_sync(thread):
+            for link in self._links.values():
+                link.whisper(thread, payload)
 
     def _note(self, thread: ThreadId | None = None) -> None:
         """Something moved: whoever waits looks again, once for all that moved in this turn of the loop."""

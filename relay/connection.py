@@ -66,8 +66,9 @@ class Connection:
         self.answer(wire.Refused(request, refusal.code, refusal.explanation, refusal.retry_after_ms))
 
     def hear(self, data: bytes) -> None:
-        """Presence is worth nothing late: whoever has anything else outstanding does without."""
-        if not self._outbox and self._transport.get_write_buffer_size() == 0:
+        """Presence is worth nothing late: whoever is behind by a batch of frames, or by many words, does without."""
+        waiting_bytes = self._transport.get_write_buffer_size()
+        if self._outbox_bytes + len(data) <= self._limits.heard_bytes and waiting_bytes <= self._limits.deliver_bytes:
             self._put(data)
 
     def call(self, message: wire.Called | wire.Rung) -> None:

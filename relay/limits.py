@@ -39,6 +39,7 @@ class Limits:
     in_flight_bytes: int = 2 * 1024 * 1024  # per connection: received, not yet stored
     pending_bytes: int = 64 * 1024 * 1024  # all connections together
     outbox_bytes: int = 1024 * 1024  # answers a connection has not read: its next request waits
+    heard_bytes: int = 16 * 1024  # presence a connection has not read, answers counted: several keys typed at once
     deliver_bytes: int = 256 * 1024  # aimed at, in one Deliver; a single larger frame goes alone
     tail_bytes: int = 1024 * 1024  # recent frames of one room kept for readers nearly caught up
     tails_bytes: int = 32 * 1024 * 1024  # of all rooms together

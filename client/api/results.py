@@ -162,6 +162,16 @@ class Message(Result, frozen=True, kw_only=True):
     run: str | None = None
 
 
+class SyncWarning(Result, frozen=True, kw_only=True):
+    """What a relay withholds, or who was rolled back; `kind` is control-withheld, work-withheld or rolled-back."""
+
+    thread: str
+    kind: str
+    since: datetime
+    by: Author | None = None
+    message: str
+
+
 class Thread(Result, frozen=True, kw_only=True):
     """A thread with its messages, oldest first. Events after `cursor` are not in it."""
 
@@ -171,6 +181,8 @@ class Thread(Result, frozen=True, kw_only=True):
     updated_at: datetime
     cursor: int
     messages: list[Message]
+    membership_as_of: datetime | None = None
+    warnings: list[SyncWarning] = []
 
 
 class Export(Result, frozen=True, kw_only=True):
@@ -350,6 +362,8 @@ class SyncStatus(Result, frozen=True, kw_only=True):
     pending: int
     relays: list[Relay]
     peers: list[Peer]
+    membership_as_of: datetime | None = None
+    warnings: list[SyncWarning] = []
 
 
 class Switched(Result, frozen=True, kw_only=True):
@@ -486,3 +500,51 @@ class Leftover(Result, frozen=True, kw_only=True):
     name: str
     text: str
     why: str
+
+
+class LookedAt(Result, frozen=True, kw_only=True):
+    """What somebody looks at; `kind` is message, terminal or draft."""
+
+    kind: str
+    id: str | None = None
+
+
+class Person(Result, frozen=True, kw_only=True):
+    """Somebody who is in a thread right now, on one device; `state` is active or away."""
+
+    identity: str
+    name: str
+    role: str
+    device: DeviceName
+    this: bool
+    state: str
+    looking_at: LookedAt | None = None
+    cursor: int | None = None
+    writing: bool
+    last_seen: datetime
+
+
+class Driver(Result, frozen=True, kw_only=True):
+    """Somebody who drives, may type, or asks for control."""
+
+    identity: str
+    name: str
+    me: bool
+
+
+class ControlRequest(Driver, frozen=True, kw_only=True):
+    """Somebody who asks for control."""
+
+    at: datetime
+    text: str
+
+
+class Control(Result, frozen=True, kw_only=True):
+    """Who drives a thread, or the terminal named; `since` is None from the beginning."""
+
+    thread: str
+    terminal: str | None
+    driver: Driver
+    since: datetime | None
+    typing: list[Driver]
+    requests: list[ControlRequest]

@@ -13,6 +13,8 @@ def shown(result: dict[str, Any], out: Out) -> str:
     """`show`."""
     facts = [result["id"], one_line(result.get("project") or ""), count(len(result["messages"]), "message")]
     lines = [out.style("bold", one_line(result["title"])), out.style("dim", " · ".join(fact for fact in facts if fact))]
+    for warning in result.get("warnings") or ():
+        out.note(one_line(warning["message"]))
     for message in result["messages"]:
         lines += ["", *_message(message, out)]
     return "\n".join(lines)

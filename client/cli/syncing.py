@@ -3,7 +3,7 @@
 from typing import Any
 
 from client.cli.out import Out
-from client.cli.text import count, one_line, table
+from client.cli.text import count, local_time, one_line, table
 
 
 def status(result: dict[str, Any], out: Out) -> str:
@@ -11,6 +11,11 @@ def status(result: dict[str, Any], out: Out) -> str:
     lines = [out.style("bold", one_line(result["state"])) + ("" if result["enabled"] else " (sync is off)")]
     if result["pending"]:
         lines.append(f"{count(result['pending'], 'change')} only on this device")
+    if result.get("membership_as_of"):
+        lines.append(f"membership as of {local_time(result['membership_as_of'])}")
+    for warning in result.get("warnings") or ():
+        words = f"{one_line(warning['message'])} (since {local_time(warning['since'])})"
+        lines.append(out.style("red", words))
     rows = [["relay", one_line(relay["url"]), *_state(relay)] for relay in result["relays"]]
     rows += [["device", one_line(peer["name"]), *_state(peer)] for peer in result["peers"]]
     lines += table(rows, out.columns)

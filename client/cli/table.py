@@ -5,10 +5,12 @@ operations have to be rows of `node/api/operations`; a test holds the two tables
 """
 
 from client.cli.verb import Verb
+from client.cli.verbs.control import CONTROL
 from client.cli.verbs.devices import DEVICES
 from client.cli.verbs.discussion import DISCUSSION
 from client.cli.verbs.models import MODELS
 from client.cli.verbs.node import NODE
+from client.cli.verbs.presence import PRESENCE
 from client.cli.verbs.sharing import SHARING
 from client.cli.verbs.sync import SYNC
 from client.cli.verbs.threads import THREADS
@@ -22,7 +24,7 @@ GROUPS = {
     "node": "Node and data",
 }
 
-AREAS = (THREADS, SHARING, DISCUSSION, DEVICES, SYNC, MODELS, NODE)
+AREAS = (THREADS, SHARING, DISCUSSION, PRESENCE, CONTROL, DEVICES, SYNC, MODELS, NODE)
 VERBS: dict[str, Verb] = {verb.name: verb for area in AREAS for verb in area}
 
 # The one word that stands for the first thing one wants of its group.

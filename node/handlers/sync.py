@@ -7,6 +7,7 @@ from typing import Any
 from crdt import errors
 from crdt.ids import ThreadId, to_text
 from node.api.requests import Context
+from node.heartbeats import Heartbeats
 from node.library import Library, is_within
 from node.synchronizer import Synchronizer
 
@@ -14,9 +15,10 @@ from node.synchronizer import Synchronizer
 class SyncHandlers:
     """`sync.*` and `relay.status`."""
 
-    def __init__(self, synchronizer: Synchronizer, library: Library) -> None:
+    def __init__(self, synchronizer: Synchronizer, library: Library, heartbeats: Heartbeats) -> None:
         self._sync = synchronizer
         self._library = library
+        self._heartbeats = heartbeats
 
     async def status(self, p: Any, context: Context) -> dict[str, Any]:
         """`sync.status`"""
@@ -27,7 +29,10 @@ class SyncHandlers:
             state, enabled = self._sync.words(thread), self._sync.may_sync(thread)
         relays = [await self._sync.row(link) for link in self._sync.links()]
         pending = await self._sync.pending(thread)
-        return {"state": state, "enabled": enabled, "pending": pending, "relays": relays, "peers": self._sync.peers()}
+        shown = {"state": state, "enabled": enabled, "pending": pending, "relays": relays, "peers": self._sync.peers()}
+        if thread is not None:
+            return {**shown, **await self._heartbeats.of(thread)}
+        return {**shown, "warnings": await self._heartbeats.all()}
 
     async def _thread(self, name: str | None) -> ThreadId | None:
         return (await self._library.find(name)).id if name is not None else None

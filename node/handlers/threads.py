@@ -16,6 +16,7 @@ from crdt.thread import SHARED, set_shared
 from node import export, shapes
 from node.account import Account
 from node.api.requests import Context
+from node.heartbeats import Heartbeats
 from node.library import Library, Listed
 from node.store import Answer, Batch, DuplicateRequest, Store
 from node.threads import Draft, OpenThread, Threads
@@ -27,13 +28,20 @@ class ThreadHandlers:
     """`thread.*`, `search` and `message.say`."""
 
     def __init__(
-        self, store: Store, account: Account, threads: Threads, library: Library, sync_words: Callable[[ThreadId], str]
+        self,
+        store: Store,
+        account: Account,
+        threads: Threads,
+        library: Library,
+        sync_words: Callable[[ThreadId], str],
+        heartbeats: Heartbeats | None = None,
     ) -> None:
         self._store = store
         self._account = account
         self._threads = threads
         self._library = library
         self._sync_words = sync_words
+        self._heartbeats = heartbeats
 
     async def create(self, p: Any, context: Context) -> dict[str, Any]:
         """`thread.create`"""
@@ -98,6 +106,7 @@ class ThreadHandlers:
             "project": listed.summary.project,
             "updated_at": shapes.time(listed.summary.updated_at_ms),
             "cursor": cursor,
+            **(await self._heartbeats.of(listed.id) if self._heartbeats is not None else {}),
             "messages": [shapes.message(m, self._threads.author_of(opened, m.device)) for m in shown],
         }
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from crdt import errors
-from crdt.ids import DeviceId, IdentityId, to_text
+from crdt.ids import DeviceId, IdentityId, ThreadId, to_text
 from crdt.membership import Membership
 from crdt.permissions import Role
 from crdt.replica import Replica
@@ -17,16 +17,16 @@ MIN_PREFIX = 4  # characters of an id that may stand for it
 class People:
     """Who is in a thread, in the API's shape and by name."""
 
-    def __init__(self, account: Account, is_present: Callable[[DeviceId], bool]) -> None:
+    def __init__(self, account: Account, is_present: Callable[[ThreadId, DeviceId], bool]) -> None:
         self._account = account
         self._is_present = is_present
 
     def rows(self, replica: Replica) -> list[dict[str, Any]]:
         """Everybody with a role, the owner first."""
-        membership = replica.membership
-        return [self._row(membership, identity, role) for identity, role in membership.members().items()]
+        return [self._row(replica, identity, role) for identity, role in replica.membership.members().items()]
 
-    def _row(self, membership: Membership, identity: IdentityId, role: Role) -> dict[str, Any]:
+    def _row(self, replica: Replica, identity: IdentityId, role: Role) -> dict[str, Any]:
+        membership = replica.membership
         log = membership.logs.get(identity)
         live = log.live() if log else []
         me = identity == self._account.identity
@@ -36,7 +36,7 @@ class People:
             "permission": role.name.lower(),
             "devices": [{"id": to_text(device.id), "name": device.name} for device in live],
             "verified": me or identity in self._account.affairs.verified,
-            "present": me or any(self._is_present(device.id) for device in live),
+            "present": me or any(self._is_present(replica.thread, device.id) for device in live),
             "me": me,
             "warning": None if me else self._warning(identity, self.name(membership, identity)),
         }
@@ -55,11 +55,7 @@ class People:
 
     def name(self, membership: Membership, identity: IdentityId) -> str:
         """What somebody is called: as we met them, as their admission or grant says, or after their first device."""
-        met = self._account.affairs.met.get(identity)
-        given = next((grant.name for grant in reversed(membership.grants) if grant.identity == identity), "")
-        log = self._account.affairs.log if identity == self._account.identity else membership.logs.get(identity)
-        devices = log.live() if log else []
-        return met or given or (devices[0].name if devices else to_text(identity)[:8])
+        return person_name(self._account, membership, identity)
 
     def find(self, replica: Replica, who: str) -> IdentityId:
         """A member by name, device name, id, or unique prefix of the id. Raises MEMBER_NOT_FOUND."""
@@ -95,3 +91,12 @@ class People:
     def words(self, identity: IdentityId) -> str:
         """An identity's six words, to compare aloud."""
         return " ".join(fingerprint(identity))
+
+
+def person_name(account: Account, membership: Membership, identity: IdentityId) -> str:
+    """What somebody is called: see `People.name`."""
+    met = account.affairs.met.get(identity)
+    given = next((grant.name for grant in reversed(membership.grants) if grant.identity == identity), "")
+    log = account.affairs.log if identity == account.identity else membership.logs.get(identity)
+    devices = log.live() if log else []
+    return met or given or (devices[0].name if devices else to_text(identity)[:8])

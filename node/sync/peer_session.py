@@ -7,18 +7,20 @@ of others is passed over, for the other side can't know yet.
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from crdt import reconcile, wire
 from crdt.errors import PeerFault
 from crdt.ids import DeviceId, ThreadId
-from crdt.reconcile import Buckets, Frames, Holds, Inventory, Listing, Overview
+from crdt.reconcile import Buckets, Frames, Holds, Inventory, Listing, Overview, Whisper
 from node.sync.owed import Debt, Owed
 from node.threads import Threads
 from node.transports.base import Transport, TransportClosed
 
 READ_AT_ONCE: Final = 32  # frames read from the store for one turn: 16 MiB at most
+MAX_WHISPERS: Final = 64  # presence that waits for the line; what is older goes
 MAX_UNSTORED: Final = 1024  # frames of one session that came to nothing: more are no accident
 log = logging.getLogger(__name__)
 
@@ -82,6 +84,7 @@ class PeerSession:
     ) -> None:
         self.device = device
         self.changed: Callable[[], None] = lambda: None
+        self.on_heard: Callable[[ThreadId, bytes], None] = lambda thread, payload: None  # must not raise
         self._transport = transport
         self._threads = threads
         self._inventories = inventories
@@ -91,6 +94,8 @@ class PeerSession:
         self._theirs: dict[ThreadId, bytes] = {}  # the digest they last told us
         self._origin = 0
         self._unstored = 0
+        self._whispers: deque[Whisper] = deque(maxlen=MAX_WHISPERS)
+        self._has_whispers = asyncio.Event()
 
     def holds_all(self, thread: ThreadId) -> bool:
         """Whether the other device surely has everything of the thread that is here."""
@@ -104,6 +109,12 @@ class PeerSession:
         if origin != self._origin:
             self._owed.frames(thread, hashes)
         self._owed.of(thread).holds = True
+
+    def whisper(self, thread: ThreadId, payload: bytes) -> None:
+        """Pass presence on, if the line keeps up; nothing is kept for a line that is cut."""
+        if thread in self._theirs and self._shared.may(thread):
+            self._whispers.append(Whisper(thread, payload))
+            self._has_whispers.set()
 
     def threads_changed(self) -> None:
         """Other threads may be shared now than before: tell of the new ones, and be silent of the others."""
@@ -126,6 +137,7 @@ class PeerSession:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._send(), name="peer sends")
+                tasks.create_task(self._send_whispers(), name="peer whispers")
                 tasks.create_task(self._receive(), name="peer receives")
         except BaseExceptionGroup as group:
             faults = [each for each in group.exceptions if not isinstance(each, TransportClosed)]
@@ -148,6 +160,14 @@ class PeerSession:
             if self._shared.may(thread):
                 await self._pay(thread, debt)
                 self._owed.back(thread, debt)
+
+    async def _send_whispers(self) -> None:
+        """Beside what is owed: a key typed does not wait for a thread's history."""
+        while True:
+            await self._has_whispers.wait()
+            self._has_whispers.clear()
+            while self._whispers:
+                await self._say(self._whispers.popleft())
 
     async def _say(self, message: reconcile.PeerMessage) -> None:
         await self._transport.send(reconcile.encode(message))
@@ -192,6 +212,8 @@ class PeerSession:
                 await self._store(thread, message.frames)
             case Holds():
                 await self._hear(thread, message.digest, compare=False)
+            case Whisper():
+                self.on_heard(thread, message.payload)
 
     async def _compare(self, thread: ThreadId, digest: bytes) -> None:
         if self._shared.may(thread):

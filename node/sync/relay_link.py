@@ -9,6 +9,7 @@ frame at it, and a relay that forgot, or was put back, is simply told everything
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
@@ -26,6 +27,7 @@ from node.threads import Threads
 from node.transports.relay import Detached, RelayConnection
 
 PAGE_BYTES: Final = 4 * 1024 * 1024  # of frames read from the store at once: bounds the memory of an upload
+MAX_WHISPERS: Final = 256  # presence that waits for the line; what is older goes
 OPENING: Final = 32  # rooms being subscribed at once
 LONGEST_PAUSE_S: Final = 60.0  # whatever pause a relay asks for
 PASSING: Final = ("rate", "busy", "full", "stopping", "internal")  # refusals that end by themselves
@@ -57,6 +59,7 @@ class RelayLink:
         self.state = "connecting"
         self.error: OpenSeshError | None = None
         self.changed: Callable[[ThreadId | None], None] = lambda _: None
+        self.on_heard: Callable[[ThreadId, bytes], None] = lambda thread, payload: None  # must not raise
         self._account = account
         self._threads = threads
         self._connect = connect
@@ -78,6 +81,8 @@ class RelayLink:
         self._hurry = asyncio.Event()  # somebody waits: don't sit out the backoff
         self._login = b""
         self._asking = False
+        self._whispers: deque[tuple[bytes, bytes]] = deque(maxlen=MAX_WHISPERS)  # room and payload
+        self._has_whispers = asyncio.Event()
 
     # ---- what others ask
 
@@ -107,6 +112,13 @@ class RelayLink:
             self._due.set()
         elif thread not in self._touched:
             self._complete.add(thread)
+
+    def whisper(self, thread: ThreadId, payload: bytes) -> None:
+        """Pass presence to the others in a thread's room; lost unless there is a line and the room is subscribed."""
+        subscription = self._of_thread.get(thread)
+        if subscription is not None and self.state == "connected":
+            self._whispers.append((subscription.room, payload))
+            self._has_whispers.set()
 
     def trouble_with(self, thread: ThreadId | None) -> OpenSeshError | None:
         """Why a thread (or any) can't come to this relay, if that won't end by itself."""
@@ -208,6 +220,7 @@ class RelayLink:
                 if self._doorkeeper is not None:
                     self._doors = Doors(connection, self._doorkeeper)
                     group.create_task(self._doors.run())
+                group.create_task(self._whisper(connection))
         except BaseExceptionGroup as many:
             raise _first(many) from None
         finally:
@@ -218,6 +231,7 @@ class RelayLink:
             self._rooms.clear()
             self._outside.clear()
             self._of_thread.clear()
+            self._whispers.clear()
             self._barred.clear()
             self._set("connecting")
             await connection.close()
@@ -339,6 +353,9 @@ class RelayLink:
                 await self._take(event)
             elif isinstance(event, wire.Called | wire.Rung):
                 self._called(event)
+            elif isinstance(event, wire.Heard):
+                if (spoken := self._rooms.get(event.room)) is not None:
+                    self.on_heard(spoken.thread, event.payload)
             elif isinstance(event, Detached):
                 left = self._rooms.get(event.room)
                 self._leave(event.room)
@@ -379,6 +396,16 @@ class RelayLink:
                 await self._upload_next(connection)
             self.changed(None)
             await self._pause()
+
+    async def _whisper(self, connection: RelayConnection) -> None:
+        """Beside what is uploaded: a key typed does not wait for a page of frames."""
+        while True:
+            await self._has_whispers.wait()
+            self._has_whispers.clear()
+            while self._whispers:
+                room, payload = self._whispers.popleft()
+                if room in self._rooms:  # to whisper where one has not attached would be refused
+                    await connection.whisper(room, payload)
 
     async def _look_at_rooms(self, connection: RelayConnection) -> None:
         self._rooms_due = False

@@ -98,6 +98,25 @@ def thread_row(index: int, title: str) -> dict[str, Any]:
     }
 
 
+def person(name: str, **more: Any) -> dict[str, Any]:
+    """Somebody who is here in the table's shape."""
+    shape: dict[str, Any] = {
+        **{"identity": "i" * 52, "name": name, "role": "editor", "device": {"id": "d" * 52, "name": HOSTILE}},
+        **{"this": False, "state": "active", "cursor": 4, "writing": True, "last_seen": WHEN},
+    }
+    return {**shape, **more}
+
+
+WARNING = {
+    **{"thread": THREAD_IDS[0], "kind": "work-withheld", "since": WHEN, "message": f"{HOSTILE} wrote something."},
+    "by": {"identity": "i" * 52, "device": "d" * 52, "name": HOSTILE},
+}
+DRIVER = {"identity": "i" * 52, "name": HOSTILE, "me": False}
+CONTROL = {
+    **{"thread": THREAD_IDS[0], "terminal": None, "driver": DRIVER, "since": WHEN, "typing": [DRIVER]},
+    "requests": [{**DRIVER, "at": WHEN, "text": HOSTILE}],
+}
+LOOKED_AT = {"kind": "message", "id": HOSTILE}
 TOOL_CALL = {"id": "t1", "name": "Bash", "input": '{"command": "ls"}', "result": "a", "status": "ok", "agent": "scout"}
 RELAY = {"url": "ws://127.0.0.1:8765", "state": "connected", "error": None, "pending": 3}
 DEVICE = {"id": "d" * 52, "name": "laptop", "this": True, "state": "active", "online": True, "added_at": WHEN}
@@ -132,6 +151,7 @@ ANSWERS: dict[str, Any] = {
     "thread.list": {"threads": [thread_row(0, "Parser"), thread_row(1, HOSTILE)]},
     "thread.show": {
         **{"id": THREAD_IDS[0], "title": HOSTILE, "project": None, "updated_at": WHEN, "cursor": 12},
+        **{"membership_as_of": WHEN, "warnings": [WARNING]},
         "messages": [message(HOSTILE), message("done", role="assistant", model="guide", tool_calls=[TOOL_CALL])],
     },
     "thread.rename": lambda p: {"id": THREAD_IDS[0], "title": p.title},
@@ -180,6 +200,7 @@ ANSWERS: dict[str, Any] = {
     "recovery.confirm": {"confirmed": True},
     "sync.status": {
         **{"state": "on the relay", "enabled": True, "pending": 3, "relays": [RELAY]},
+        **{"membership_as_of": WHEN, "warnings": [WARNING]},
         "peers": [{"device": "d" * 52, "name": "desktop", "state": "connected", "pending": 0}],
     },
     "sync.enable": {"enabled": True, "threads": [THREAD_IDS[0]]},
@@ -188,6 +209,10 @@ ANSWERS: dict[str, Any] = {
     "sync.disconnect": {"relays": []},
     "sync.wait": {"synced": True, "waited_ms": 12},
     "relay.status": {"relays": [{**RELAY, "ready": True, "round_trip_ms": 2}]},
+    "control.show": CONTROL,
+    "control.set": CONTROL,
+    "presence.show": {"thread": THREAD_IDS[0], "people": [person("Ana"), person(HOSTILE, looking_at=LOOKED_AT)]},
+    "presence.set": {"thread": THREAD_IDS[0], "state": "active", "for_s": 30},
 }
 LINES: dict[str, list[dict[str, Any]]] = {
     **discussing.LINES,

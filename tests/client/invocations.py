@@ -180,5 +180,21 @@ INVOCATIONS: dict[str, Invocation] = {
         lambda n: n.wait_for_sync("k3v9", incoming=True, timeout_s=5),
         {"thread": "k3v9", "incoming": True, "timeout_s": 5},
     ),
+    "control.show": Invocation(
+        ["control", "k3v9", "--terminal", "t1"],
+        lambda n: n.control("k3v9", terminal="t1"),
+        {"thread": "k3v9", "terminal": "t1"},
+    ),
+    "control.set": Invocation(
+        ["control", "k3v9", "--request", "--text", "My turn?", "--terminal", "t1"],
+        lambda n: n.set_control("k3v9", "request", terminal="t1", text="My turn?"),
+        {"thread": "k3v9", "action": "request", "who": None, "terminal": "t1", "text": "My turn?"},
+    ),
+    "presence.show": Invocation(["who", "k3v9"], lambda n: n.who("k3v9"), {"thread": "k3v9"}),
+    "presence.set": Invocation(
+        ["look", "k3v9", "--at", "message", "--id", "m1", "--cursor", "4", "--writing", "--state", "away"],
+        lambda n: n.look("k3v9", state="away", place="message", id="m1", cursor=4, writing=True),
+        {"thread": "k3v9", "state": "away", "place": "message", "id": "m1", "cursor": 4, "writing": True},
+    ),
     "relay.status": Invocation(["relay", "status", "ws://r"], lambda n: n.relays("ws://r"), {"url": "ws://r"}),
 }

@@ -9,10 +9,12 @@ Standard library only and cheap to import; see `node/api/operation.py` for what 
 
 from crdt import errors as e
 from node.api.operation import Operation, Parameter, body_of, format_path, unquote
+from node.api.operations.control import CONTROL
 from node.api.operations.discussion import DISCUSSION
 from node.api.operations.identity import IDENTITY
 from node.api.operations.imports import IMPORTS
 from node.api.operations.node import NODE
+from node.api.operations.presence import PRESENCE
 from node.api.operations.runs import RUNS
 from node.api.operations.sharing import SHARING
 from node.api.operations.sync import SYNC
@@ -25,7 +27,7 @@ COMMON_ERRORS = (e.REQUEST_INVALID, e.TOO_LARGE, e.INTERNAL, e.DISK_FULL, e.TIME
 
 OPERATIONS: dict[str, Operation] = {
     operation.name: operation
-    for operation in (*NODE, *THREADS, *SHARING, *DISCUSSION, *RUNS, *IMPORTS, *IDENTITY, *SYNC)
+    for operation in (*NODE, *THREADS, *SHARING, *DISCUSSION, *PRESENCE, *CONTROL, *RUNS, *IMPORTS, *IDENTITY, *SYNC)
 }
 
 

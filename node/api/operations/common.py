@@ -74,6 +74,13 @@ RELAY_ROW: dict[str, object] = {
     "error?": "error object or null",
     "pending": "local changes it has not stored yet",
 }
+WARNING: dict[str, object] = {
+    "thread": "thread id",
+    "kind": "control-withheld | work-withheld | rolled-back",
+    "since": TIME,
+    "by?": {"identity": "identity id", "device": "device id", "name": "whose word it is; none: the owner's signature"},
+    "message": "what is wrong, in a sentence",
+}
 EVENT: dict[str, object] = {"cursor": "integer, rising", "thread": "thread id or null"}
 FOLLOW_ROW: dict[str, object] = {
     "id": "follow id",

@@ -2,7 +2,7 @@
 
 from crdt import errors as e
 from node.api.operation import Operation, Parameter
-from node.api.operations.common import ABOUT_THREAD, RELAY_ROW, TIMEOUT
+from node.api.operations.common import ABOUT_THREAD, RELAY_ROW, TIMEOUT, WARNING
 
 _SCOPE = (
     Parameter("thread", "thread", "One thread."),
@@ -22,6 +22,8 @@ SYNC = (
             "pending": "local changes that no relay and no other device has stored",
             "relays": [RELAY_ROW],
             "peers": [{"device": "device id", "name": "text", "state": "connected | connecting", "pending": "count"}],
+            "membership_as_of?": "RFC 3339: until when nothing is known to be missing of who may do what",
+            "warnings?": [WARNING],
         },
         errors=ABOUT_THREAD,
     ),

@@ -2,7 +2,7 @@
 
 from crdt import errors as e
 from node.api.operation import Operation, Parameter
-from node.api.operations.common import ABOUT_THREAD, MESSAGE, THREAD, THREAD_ROW, TIME, WRITE_THREAD
+from node.api.operations.common import ABOUT_THREAD, MESSAGE, THREAD, THREAD_ROW, TIME, WARNING, WRITE_THREAD
 
 THREADS = (
     Operation(
@@ -39,6 +39,8 @@ THREADS = (
             "project": "root folder on this device, or null",
             "updated_at": TIME,
             "cursor": "events after this one are not in the answer",
+            "membership_as_of?": "RFC 3339: until when nothing is known to be missing of who may do what",
+            "warnings?": [WARNING],
             "messages": [MESSAGE],
         },
         errors=(*ABOUT_THREAD, e.THREAD_DELETED, e.WAITING_FOR_KEY),
