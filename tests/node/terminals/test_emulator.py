@@ -256,7 +256,7 @@ def _program(source: random.Random) -> str:
             "\r\n" * source.randint(1, 2),
             f"\x1b[{source.randint(1, 6)};{source.randint(1, 22)}H",
             *(f"\x1b[{number}{final}" for final in "CDGLM"),
-            *(f"\x1b[{number}G\x1b[{number}{final}" for final in "ABdPX@"),
+            *(f"\x1b[{number}G\x1b[{number}{final}" for final in "ABdPX"),
             f"\x1b[{source.randint(0, 2)}{source.choice('JK')}",
             *("\r", "\b", "\t", "\x1bM", "\x1bD", "\x1b[1;32m", "\x1b[0m"),
         )
