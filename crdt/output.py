@@ -173,4 +173,3 @@ class _Session:
 def is_terminal(lane: Lane) -> bool:
     """Whether the lane is named as a terminal is."""
     return len(lane.scope) == TERMINAL_BYTES
-

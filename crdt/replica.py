@@ -309,6 +309,15 @@ class Replica:
             self._content.stale = True
             raise
 
+    def printed(self, frame: bytes) -> Chunk | None:
+        """The chunk in a stored frame of a terminal, None if it holds none; whether it counts, `outputs` says."""
+        outer = frames.parse_frame(frame)
+        for epoch in self.keyring.tagged(outer.epoch_tag):
+            with contextlib.suppress(PeerFault):
+                envelope = frames.open_frame(outer, epoch, self.thread, verify=False)
+                return output.decode_chunk(open_body(envelope, epoch.body_key))
+        return None
+
     def _commit(self, lane: Lane, epoch: Epoch, body: bytes, kept: bytes) -> Commit:
         writing = self._writer()
         header = writing.change(lane, epoch)

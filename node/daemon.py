@@ -29,6 +29,7 @@ from node.handlers.runs import RunHandlers
 from node.handlers.sharing import SharingHandlers
 from node.handlers.sync import SyncHandlers
 from node.handlers.system import SystemHandlers
+from node.handlers.terminals import TerminalHandlers
 from node.handlers.threads import ThreadHandlers
 from node.home import Home
 from node.identity import device_name
@@ -47,6 +48,7 @@ from node.sharing.rights import Rights
 from node.sharing.steward import Steward
 from node.store import Store
 from node.synchronizer import Synchronizer
+from node.terminals.service import Terminals
 from node.threads import Threads
 from node.upkeep import Upkeep
 
@@ -98,6 +100,7 @@ class Daemon:
         stack.push_async_callback(worker.close)
         providers = Providers(store, worker, self._settings.text("models.default"))
         runs = Runs(account, threads, bus, providers)
+        terminals = Terminals(account, threads, bus)
 
         checkup = Checkup(home, installation, store, account, synchronizer, providers, neighbours.problem)
         keeping = Keeping(home, installation, store, account, threads, library)
@@ -116,6 +119,7 @@ class Daemon:
         running = RunHandlers(runs, providers, library)
         comments = CommentHandlers(threads, library, runs)
         coediting = CoeditingHandlers(threads, library, runs)
+        showing = TerminalHandlers(terminals, library)
 
         importer = Importer(threads, threading.begin, account.is_deleted)
         follows = Follows(store, importer, Path.home(), self._settings.texts("import.follow"))
@@ -123,6 +127,8 @@ class Daemon:
 
         await runs.start()
         stack.push_async_callback(runs.close)
+        await terminals.start()
+        stack.push_async_callback(terminals.close)
         await follows.start()
         stack.push_async_callback(follows.close)
         await synchronizer.start()
@@ -135,7 +141,9 @@ class Daemon:
         upkeep.start()
         stack.push_async_callback(upkeep.close)
         routes = _routes(system, threading, running, importing, people, syncing, events, sharing)
-        server = Server({**routes, **_routes_together(comments, coediting)}, home.socket)
+        server = Server(
+            {**routes, **_routes_together(comments, coediting), **_routes_of_terminals(showing)}, home.socket
+        )
         await server.start()
         stack.push_async_callback(server.stop)
         return system
@@ -242,4 +250,16 @@ def _routes_together(comments: CommentHandlers, coediting: CoeditingHandlers) ->
         "notes.set": coediting.notes_set,
         "tags.show": coediting.tags_show,
         "tags.change": coediting.tags_change,
+    }
+
+
+def _routes_of_terminals(terminals: TerminalHandlers) -> dict[str, Handler]:
+    """The same, of shared terminals."""
+    return {
+        "terminal.run": terminals.run,
+        "terminal.list": terminals.list,
+        "terminal.watch": terminals.watch,
+        "terminal.input": terminals.input,
+        "terminal.resize": terminals.resize,
+        "terminal.close": terminals.close,
     }

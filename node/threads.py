@@ -24,6 +24,7 @@ from crdt.draft import NAMES
 from crdt.errors import PeerFault
 from crdt.identity import SignedEntry
 from crdt.ids import DeviceId, IdentityId, RoomId, SessionId, ThreadId, to_text
+from crdt.output import Chunk
 from crdt.permissions import GOVERNANCE, Lane, LaneKind, Role
 from crdt.records import Action
 from crdt.replica import Commit, Receipt, Replica, Status
@@ -88,6 +89,8 @@ class OpenThread:
         self.facts = _facts(self.view)
         self.lock = asyncio.Lock()
         self.roles: dict[IdentityId, Role] | None = None  # as they were last told
+        for output in replica.outputs.values():
+            output.news()  # what is here already is no news
 
     @property
     def id(self) -> ThreadId:
@@ -108,6 +111,11 @@ class Draft:
         """Change a document. Raises PERMISSION_DENIED or WAITING_FOR_KEY before anything is changed."""
         self._prepare()
         self._keep(self.thread.replica.commit(lane, change))
+
+    def output(self, terminal: bytes, chunk: Chunk) -> None:
+        """Say something in a terminal of this device's. Raises READ_ONLY or WAITING_FOR_KEY before that."""
+        self._prepare()
+        self._keep(self.thread.replica.commit_output(terminal, chunk))
 
     def record(self, kind: LaneKind, actions: Sequence[Action], outside: bytes = b"") -> bytes:
         """Write a governance record; its envelope's id."""
@@ -389,6 +397,9 @@ class Threads:
         if changes := opened.discussion.refresh(lanes):
             opened.unresolved = opened.discussion.unresolved
             events += self.comment_shapes(opened).told(changes)
+        for output in (opened.replica.outputs[lane] for lane in lanes if lane.kind is LaneKind.OUTPUT):
+            if output.news():
+                events.append(happenings.of_terminal(output, self.author_of(opened, output.lane.owner)))
         if SHARED in lanes:
             texts = [(f"{name}.changed", text.refresh()) for name, text in opened.texts.items()]
             events += [(type, told) for type, told in texts if told is not None]
