@@ -1,5 +1,6 @@
 """Operations on shared terminals."""
 
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -24,7 +25,10 @@ class TerminalHandlers:
         """`terminal.run`"""
         listed = await self._library.find(p.thread)
         words = _texts(p.command, "command", MAX_COMMAND_BYTES)
-        pairs = _texts(p.environment or [], "environment", MAX_ENVIRONMENT_BYTES)
+        if p.environment is None:  # the node's own, but for what is meant for the node
+            pairs = [f"{name}={value}" for name, value in os.environ.items() if not name.startswith("OPENSESH_")]
+        else:
+            pairs = _texts(p.environment, "environment", MAX_ENVIRONMENT_BYTES)
         environment = dict(pair.split("=", 1) for pair in pairs if "=" in pair[1:])
         if not words or not words[0]:
             raise REQUEST_INVALID("command must name a program.")

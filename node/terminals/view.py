@@ -60,8 +60,9 @@ class View:
                 ids = output.page(self._place, min(PAGE, target - self._place))
                 frames = await self._threads.store.frames_of_envelopes(self.thread, ids)
                 for identifier in ids:
-                    chunk = opened.replica.printed(frames[identifier]) if identifier in frames else None
-                    await self._show(chunk)
+                    if identifier not in frames:
+                        return  # on its way to the disk: only what is there is shown
+                    await self._show(opened.replica.printed(frames[identifier]))
                     self._place += 1
                     self._take_replies()
                     self.tell()
@@ -99,12 +100,12 @@ class View:
         """The screen, then what changes, to the end of the terminal."""
         told = Told(to_text(self.lane.scope), to_text(self.thread))
         while True:
-            news = self._news
+            news, ended = self._news, self.ended if self.emulator is not None else None
             lines = told.lines(self)
             for line in lines:
                 yield line
-            if self.ended is not None and self.emulator is not None:
-                yield {**told.names, "type": "terminal.ended", "code": self.ended.code, "reason": self.ended.reason}
+            if ended is not None:
+                yield {**told.names, "type": "terminal.ended", "code": ended.code, "reason": ended.reason}
                 return
             if lines:
                 await asyncio.sleep(FRAME_S)

@@ -41,7 +41,7 @@ TERMINALS = (
         THREAD,
         Parameter("command", "any", "The program and its arguments, a list of texts.", required=True),
         Parameter("folder", "path", "Where to run it; without it in the thread's project."),
-        Parameter("environment", "any", "Its environment, a list of NAME=value."),
+        Parameter("environment", "any", "Its environment, a list of NAME=value; without it, as the node's."),
         _COLUMNS,
         _ROWS,
         result=_NAMES,
