@@ -86,8 +86,8 @@ async def test_control_c_is_the_terminals_to_turn_into_a_signal() -> None:
 
 
 async def test_another_size_is_told_to_it() -> None:
-    script = "trap 'stty size; exit' WINCH; echo ready; while :; do read line || :; done"
-    async with program("bash", "-c", script) as running:
+    script = "trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.01; done"
+    async with program("sh", "-c", script) as running:
         await until_said(running, b"ready")
         running.resize(120, 40)
         await until_said(running, b"40 120")
