@@ -23,6 +23,7 @@ from client.api.calls import Calls, is_absent
 from client.api.devices import Devices
 from client.api.discussion import Discussion
 from client.api.sharing import Sharing
+from client.api.terminals import Terminals
 from client.api.threads import Threads
 from client.api.upkeep import Upkeep
 from client.starting import may_start
@@ -30,7 +31,7 @@ from crdt.errors import DAEMON_NOT_RUNNING, OpenSeshError
 from node.api.endpoint import socket_path
 
 
-class Node(Threads, Sharing, Discussion, Devices, Upkeep):
+class Node(Threads, Sharing, Discussion, Terminals, Devices, Upkeep):
     """The node of one home. Its methods may be called side by side; each uses a connection of its own."""
 
     def __init__(self, calls: Calls) -> None:

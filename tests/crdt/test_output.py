@@ -245,9 +245,7 @@ def test_a_flood_of_output_that_counts_for_nothing_is_held_without_its_bodies() 
     ana, ben = together(Role.COMMENTER)
     previous = b""
     for number in range(40):
-        frame = forged(
-            ben, lane_of(ben), encode_chunk(Data(bytes(MAX_DATA_BYTES))), sequence=number, previous=previous
-        )
+        frame = forged(ben, lane_of(ben), encode_chunk(Data(bytes(MAX_DATA_BYTES))), sequence=number, previous=previous)
         previous = envelope_of(ben, frame).id
         ana.replica.receive(frame)
     links = [link for link in ana.replica.chains if link.lane == lane_of(ben)]
