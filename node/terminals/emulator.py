@@ -22,6 +22,7 @@ MAX_TITLE: Final = 256
 MAX_REPLIES: Final = 64
 
 _TEXT = re.compile(r"[^\x00-\x1f\x7f-\x9f]+")
+_LINES = re.compile(r"(?:[\x20-\x7e]*+\r\n)++[\x20-\x7e]*+")
 _CONTROL_SEQUENCE = re.compile(r"\x1b\[([\x30-\x3f]*)([\x20-\x2f]*)([\x40-\x7e])")
 _BEGUN_SEQUENCE = re.compile(r"\x1b\[[\x30-\x3f]*[\x20-\x2f]*")
 _ESCAPE = re.compile(r"\x1b([\x20-\x2f]*)([\x30-\x7e])")
@@ -46,6 +47,9 @@ class Emulator:
         """Let the screen do what the bytes say."""
         self.screen.stamp += 1
         text, self._rest = self._rest + self._decoder.decode(data), ""
+        if self._string is None and _LINES.fullmatch(text):
+            self.screen.print(text.split("\r\n"))
+            return
         at, end = 0, len(text)
         draw, controls = self.screen.draw, self._controls
         while at < end:

@@ -109,6 +109,32 @@ class Screen:
             row.stamp = self.stamp
             self.x += len(piece)
 
+    def print(self, lines: list[str]) -> None:
+        """Lines of printable ASCII, one below the other; of those that only pass by no cells are made."""
+        is_plain = self.style == PLAIN and not (self.alternate or self.insert or self.drawing[self.shifted])
+        passes = is_plain and (self.top, self.bottom) == (0, self.rows - 1) and max(map(len, lines)) <= self.columns
+        for number, line in enumerate(lines):
+            if passes and number and self.y == self.bottom and len(lines) - number > self.rows:
+                self._pass(lines[number:])
+                return
+            if number:
+                self.carriage_return()
+                self.linefeed()
+            if line:
+                self.draw(line)
+
+    def _pass(self, lines: list[str]) -> None:
+        """More lines than the screen has rows, the first one below the bottom row."""
+        for row in self.lines:
+            self.history.push(row.line())
+        for line in lines[: -self.rows]:
+            self.history.push(Line(line.rstrip(" ")))
+        self.lines = [self._row(PLAIN) for _ in range(self.rows)]
+        for row, line in zip(self.lines, lines[-self.rows :], strict=True):
+            row.put(0, line, PLAIN)
+        self.x = len(lines[-1])
+        self._last = lines[-1][-1:] or self._last
+
     def _draw_each(self, text: str) -> None:
         for character in text:
             cells = width(character)

@@ -244,6 +244,26 @@ def _check(emulator: Emulator) -> None:
         assert row.chars[0], "the right half of nothing"
 
 
+@pytest.mark.parametrize("seed", range(25))
+def test_many_lines_at_once_give_what_they_give_one_by_one(seed: int) -> None:
+    source = random.Random(seed)
+    columns, rows = source.randint(2, 12), source.randint(1, 6)
+    at_once, apart = Emulator(columns, rows), Emulator(columns, rows)
+    for _ in range(12):
+        before = source.choice(
+            ("", "", "", "\x1b[2;3r", "\x1b[r", "\x1b[31m", "\x1b[m", "\x1b[4h", "\x1b[4l", "\x1b[H")
+        )
+        longest = source.choice((columns, columns, 2 * columns))
+        lines = ["".join(source.choices("ab ", k=source.randint(0, longest))) for _ in range(source.randint(1, 20))]
+        for emulator, pieces in ((at_once, ["\r\n".join(lines)]), (apart, "\r\n".join(lines))):
+            emulator.feed(before.encode())
+            for piece in pieces:
+                emulator.feed(piece.encode())
+        assert shown(at_once) == shown(apart)
+        assert (at_once.screen.x, at_once.screen.y) == (apart.screen.x, apart.screen.y)
+        assert list(at_once.screen.history.lines) == list(apart.screen.history.lines)
+
+
 # ---- another emulator's opinion
 
 
