@@ -127,8 +127,6 @@ class Daemon:
 
         await runs.start()
         stack.push_async_callback(runs.close)
-        await terminals.start()
-        stack.push_async_callback(terminals.close)
         await follows.start()
         stack.push_async_callback(follows.close)
         await synchronizer.start()
@@ -137,6 +135,8 @@ class Daemon:
         stack.push_async_callback(steward.close)
         await neighbours.start()
         stack.push_async_callback(neighbours.close)
+        await terminals.start()
+        stack.push_async_callback(terminals.close)  # while its last word still gets to the others
         upkeep = Upkeep(account, [people.finish_transfers, people.enforce_revocations, threading.forget_deleted])
         upkeep.start()
         stack.push_async_callback(upkeep.close)
