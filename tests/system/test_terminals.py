@@ -133,7 +133,9 @@ def windows(room: Room, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     opened: list[Terminal] = []
 
     def window(device: Device, *words: str) -> Terminal:
-        opened.append(Terminal(device, tmp_path / f"window{len(opened)}", words=" ".join(words)))
+        folder = tmp_path / f"window{len(opened)}"
+        folder.mkdir()
+        opened.append(Terminal(device, folder, words=" ".join(words)))
         return opened[-1]
 
     yield window
@@ -160,11 +162,11 @@ def test_a_full_screen_program_is_driven_watched_left_and_come_back_to(
     driver.press("Up", "Up")  # what the cursor keys send is as less wants it
     watcher.shows("line 497", until=lambda screen: "line 499" not in screen)
     driver.resize(80, 15)
-    watcher.shows(until=lambda screen: len(screen.rstrip().splitlines()) == 15)
+    watcher.shows(until=lambda screen: len(screen.partition(" Ctrl-] d")[0].rstrip().splitlines()) == 15)
     driver.press("C-]", "d")
     driver.shows("Detached; the program goes on.", "left with 0")
     again = windows(device, "attach", thread)
-    again.shows("line 497")
+    again.shows("line 488")
     again.type("q")
     for window in (again, watcher):
         window.shows("The terminal has ended: exit code 0.", "left with 0")
@@ -183,7 +185,7 @@ def test_a_shell_leaves_its_lines_in_the_scrollback_and_its_exit_code(
     window.press("Enter")
     window.shows("The terminal has ended: exit code 6.", "left with 6")
     past = window.screen("-S", "-200").split()
-    assert [str(number) for number in range(1, 101)] == [word for word in past if word.isdigit()][:100]
+    assert " ".join(map(str, range(1, 101))) in " ".join(past)
 
 
 @pytest.mark.deep
