@@ -294,7 +294,7 @@ class Replica:
     def commit_output(self, terminal: bytes, chunk: Chunk) -> Commit:
         """Say what a terminal of this device's prints, or that it begins, changes or ends, as one signed envelope.
 
-        `terminal` is its id of 16 bytes. Raises READ_ONLY or WAITING_FOR_KEY, and nothing is changed then.
+        `terminal` is its id of 16 bytes. Raises PERMISSION_DENIED or WAITING_FOR_KEY, and nothing is changed then.
         """
         writing = self._writer()
         if not may_write(self.role(), LaneKind.OUTPUT):

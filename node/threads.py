@@ -113,7 +113,7 @@ class Draft:
         self._keep(self.thread.replica.commit(lane, change))
 
     def output(self, terminal: bytes, chunk: Chunk) -> None:
-        """Say something in a terminal of this device's. Raises READ_ONLY or WAITING_FOR_KEY before that."""
+        """Say something in a terminal of this device's. Raises PERMISSION_DENIED or WAITING_FOR_KEY before that."""
         self._prepare()
         self._keep(self.thread.replica.commit_output(terminal, chunk))
 

@@ -155,7 +155,7 @@ def test_a_commenters_output_is_refused() -> None:
     ana, ben = together(Role.COMMENTER)
     with pytest.raises(errors.OpenSeshError) as caught:
         ben.replica.commit_output(TERMINAL, OPENED)
-    assert caught.value.kind is errors.READ_ONLY
+    assert caught.value.kind is errors.PERMISSION_DENIED
     ana.replica.receive(forged(ben, lane_of(ben), encode_chunk(OPENED)))
     assert lane_of(ben) not in ana.replica.outputs and not list(ana.replica.accepted(lane_of(ben)))
 

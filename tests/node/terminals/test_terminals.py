@@ -389,7 +389,7 @@ async def test_who_loses_the_right_while_a_program_runs_loses_the_program(
         from crdt.replica import Replica
 
         def refuse(self: Replica, name: bytes, chunk: object) -> None:
-            raise errors.READ_ONLY()
+            raise errors.PERMISSION_DENIED()
 
         monkeypatch.setattr(Replica, "commit_output", refuse)
         await on.input(thread, terminal, b"still here?\r")
