@@ -20,6 +20,7 @@ MAX_PARAMETER: Final = 9999
 MAX_PARAMETERS: Final = 32
 MAX_TITLE: Final = 256
 MAX_REPLIES: Final = 64
+MAX_WORK: Final = 100_000  # cells made in one go, some ms: a few bytes can ask for a whole screen of them
 
 _TEXT = re.compile(r"[^\x00-\x1f\x7f-\x9f]+")
 _LINES = re.compile(r"(?:[\x20-\x7e]*+\r\n)++[\x20-\x7e]*+")
@@ -38,14 +39,16 @@ class Emulator:
         self.screen = Screen(columns, rows)
         self.replies: list[bytes] = []
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._rest = ""  # the beginning of a sequence whose end has not come
+        self.is_behind = False  # there is more to do, by `catch_up`, before the next bytes are fed
+        self._rest = ""  # the beginning of a sequence whose end has not come, or what is left to do
         self._string: list[str] | None = None  # within one of `_STRINGS`: what of it is kept
         self._controls = _controls(self.screen)
         self._sequences = self._sequence_table()
 
     def feed(self, data: bytes) -> None:
-        """Let the screen do what the bytes say."""
+        """Let the screen do what the bytes say, or so much of it as is quickly done: see `is_behind`."""
         self.screen.stamp += 1
+        self.screen.work = 0
         text, self._rest = self._rest + self._decoder.decode(data), ""
         if self._string is None and _LINES.fullmatch(text):
             self.screen.print(text.split("\r\n"))
@@ -53,6 +56,9 @@ class Emulator:
         at, end = 0, len(text)
         draw, controls = self.screen.draw, self._controls
         while at < end:
+            if self.screen.work > MAX_WORK:
+                self.is_behind, self._rest = True, text[at:]
+                return
             if self._string is not None:
                 at = self._in_string(text, at)
                 continue
@@ -70,6 +76,11 @@ class Emulator:
                 if (act := controls.get(control)) is not None:
                     act()
                 at += 1
+
+    def catch_up(self) -> None:
+        """Go on with what `feed` left."""
+        self.is_behind = False
+        self.feed(b"")
 
     def resize(self, columns: int, rows: int) -> None:
         """Another size from here on."""

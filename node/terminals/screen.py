@@ -56,6 +56,7 @@ class Screen:
         self.history = History()
         self.title = ""
         self.stamp = 0  # of what is changed from now on
+        self.work = 0  # cells that were made, which is what a control function may cost without end
         self.reset()
 
     def reset(self) -> None:
@@ -80,6 +81,7 @@ class Screen:
         return self._behind is not None
 
     def _row(self, style: Style) -> Row:
+        self.work += self.columns
         return Row(self.columns, style, self.stamp)
 
     def _blank(self) -> Style:
@@ -191,11 +193,12 @@ class Screen:
 
     def tab(self, count: int = 1) -> None:
         """To the next tab stops, or back for a negative count."""
-        for _ in range(min(abs(count), self.columns)):
-            if count > 0:
-                self.x = min((stop for stop in self.tabs if stop > self.x), default=self.columns)
-            else:
-                self.x = max((stop for stop in self.tabs if stop < self.x), default=0)
+        if count > 0:
+            stops = sorted(stop for stop in self.tabs if stop > self.x)
+            self.x = stops[count - 1] if count <= len(stops) else self.columns - 1
+        else:
+            stops = sorted((stop for stop in self.tabs if stop < self.x), reverse=True)
+            self.x = stops[-count - 1] if -count <= len(stops) else 0
         self.x = min(self.x, self.columns - 1)
 
     def set_tab(self) -> None:
@@ -321,6 +324,7 @@ class Screen:
 
     def fill(self, character: str) -> None:
         """The whole screen full of one character."""
+        self.work += self.columns * self.rows
         for row in self.lines:
             row.put(0, character * self.columns, PLAIN)
             row.stamp = self.stamp

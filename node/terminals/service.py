@@ -15,7 +15,7 @@ from crdt import errors
 from crdt.errors import OpenSeshError
 from crdt.ids import DeviceId, IdentityId, ThreadId, from_text, to_text
 from crdt.output import MAX_WORD_CHARACTERS, MAX_WORDS, TERMINAL_BYTES, Chunk, Ended, Opened, Output, is_terminal
-from crdt.permissions import Lane, LaneKind, Role
+from crdt.permissions import WRITES, Lane, LaneKind, denied, may_write
 from crdt.replica import Receipt
 from node import shapes
 from node.account import Account
@@ -122,8 +122,9 @@ class Terminals:
         return to_text(terminal)
 
     def _check_role(self, opened: OpenThread) -> None:
-        if opened.replica.membership.role(self._account.identity) < Role.EDITOR:
-            raise errors.PERMISSION_DENIED("Only editors may run a program in this thread.", role="editor")
+        role = opened.replica.membership.role(self._account.identity)
+        if not may_write(role, LaneKind.OUTPUT):
+            raise denied(WRITES[LaneKind.OUTPUT], role)
 
     def _check_room(self, thread: ThreadId) -> None:
         here = sum(1 for each, _ in self._runners if each == thread) + self._starting.get(thread, 0)

@@ -78,10 +78,14 @@ class View:
             self.ended = chunk
         elif self.emulator is not None and isinstance(chunk, Resized):
             self.emulator.resize(chunk.columns, chunk.rows)
+            await asyncio.sleep(0)
         elif self.emulator is not None and isinstance(chunk, Data):
             for start in range(0, len(chunk.bytes), FEED_BYTES):
                 self.emulator.feed(chunk.bytes[start : start + FEED_BYTES])
                 await asyncio.sleep(0)
+                while self.emulator.is_behind:
+                    self.emulator.catch_up()
+                    await asyncio.sleep(0)
 
     def _take_replies(self) -> None:
         """Each question of the program is answered once, also when its output is read anew."""

@@ -9,7 +9,7 @@ import pyte
 import pytest
 
 from node.terminals.cells import BOLD, PLAIN, REVERSE, UNDERLINE, Line, Style
-from node.terminals.emulator import MAX_REPLIES, Emulator
+from node.terminals.emulator import MAX_REPLIES, MAX_WORK, Emulator
 from node.terminals.screen import MAX_HISTORY_BYTES, MAX_HISTORY_LINES
 
 
@@ -17,6 +17,8 @@ def fed(*pieces: str | bytes, columns: int = 20, rows: int = 5) -> Emulator:
     emulator = Emulator(columns, rows)
     for piece in pieces:
         emulator.feed(piece.encode() if isinstance(piece, str) else piece)
+        while emulator.is_behind:
+            emulator.catch_up()
     return emulator
 
 
@@ -136,6 +138,8 @@ def test_ten_megabytes_take_no_more_than_the_bound() -> None:
     block = b"".join(b"\x1b[3%dm%0190d\x1b[0m\r\n" % (number % 8, number) for number in range(320))
     for _ in range(160):
         emulator.feed(block)
+        while emulator.is_behind:
+            emulator.catch_up()
     history = emulator.screen.history
     assert history.total > 50_000 and len(history.lines) < MAX_HISTORY_LINES
     assert history.bytes <= MAX_HISTORY_BYTES
@@ -212,6 +216,20 @@ def test_what_never_ends_is_held_within_bounds(endless: str) -> None:
     assert all(len(cell) <= 6 for row in emulator.screen.lines for cell in row.chars)
 
 
+@pytest.mark.parametrize(
+    "heavy", ["\x1b[9999S", "\x1b[9999T", "\x1b[2J", "\x1b#8", "\x1b[?47h\x1b[?47l", "x\x1b[9999b"]
+)
+def test_a_few_bytes_that_ask_for_much_are_done_in_turns(heavy: str) -> None:
+    """Else a member could stop the node of everybody who watches."""
+    emulator, turns = Emulator(500, 200), 0
+    emulator.feed((heavy * 100).encode() + b"\x1b[H\x1b[2Jdone")
+    while emulator.is_behind:
+        assert emulator.screen.work <= MAX_WORK + 2 * 500 * 200, "one control function beyond the bound"
+        emulator.catch_up()
+        turns += 1
+    assert turns > 8 and shown(emulator) == ["done"]
+
+
 _ALPHABET = [
     *("\x1b[", "\x1b]", "\x1bP", "\x1b(0", "\x1b", "\x07", "\x1b\\", "\x9b", "\n", "\r", "\b", "\t", "\x0e", "\x0f"),
     *("\x1b[?1049h", "\x1b[?1049l", "\x1b[?6h", "\x1b[?7l", "\x1b[4h", "\x1b[2;3r", "\x1b[r", "\x1b#8", "\x1bc"),
@@ -227,6 +245,8 @@ def test_no_bytes_break_it(seed: int) -> None:
     for _ in range(400):
         pieces = source.choices(_ALPHABET, k=source.randint(1, 12))
         emulator.feed("".join(pieces).encode() + source.randbytes(source.choice((0, 0, 0, 3))))
+        while emulator.is_behind:
+            emulator.catch_up()
         if source.random() < 0.1:
             emulator.resize(source.randint(1, 30), source.randint(1, 10))
         _check(emulator)
