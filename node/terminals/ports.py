@@ -47,20 +47,26 @@ class No:
 Verdict = Allowed | NeedsEnterFrom | No
 
 
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A terminal, and the person and device that run its program."""
+
+    thread: ThreadId
+    terminal: bytes
+    identity: IdentityId
+    device: DeviceId
+
+
 class Control(Protocol):
     """Who types into which terminal."""
 
-    def may_type(self, thread: ThreadId, terminal: bytes, identity: IdentityId, device: DeviceId) -> Verdict:
-        """Whether that person, on that device, may type there now."""
+    def may_type(self, seat: Seat, identity: IdentityId, device: DeviceId) -> Verdict:
+        """Whether that person, on that device, may type there now. That they are an editor is known."""
 
 
 class OwnIdentity:
-    """The control of who has no other: the identity whose device runs the program."""
+    """The control of who has no other: whoever runs the program, on any of their devices."""
 
-    def __init__(self, identity: Callable[[], IdentityId]) -> None:
-        self._identity = identity
-
-    def may_type(self, thread: ThreadId, terminal: bytes, identity: IdentityId, device: DeviceId) -> Verdict:
-        """Our own devices."""
-        own = self._identity()
-        return Allowed() if identity == own else No(own)
+    def may_type(self, seat: Seat, identity: IdentityId, device: DeviceId) -> Verdict:
+        """Them, and nobody else."""
+        return Allowed() if identity == seat.identity else No(seat.identity)

@@ -22,7 +22,7 @@ from node.account import Account
 from node.bus import Bus, Overflow
 from node.store import Batch
 from node.terminals.keys import Closed, Keyboard, Sized, Typed, Typist, decode_pressed, encode_pressed, without_enter
-from node.terminals.ports import Allowed, Control, NeedsEnterFrom, No, OwnIdentity, Verdict, Whispers
+from node.terminals.ports import Allowed, Control, NeedsEnterFrom, No, OwnIdentity, Seat, Verdict, Whispers
 from node.terminals.program import Program, check
 from node.terminals.runner import PASSING, Runner
 from node.terminals.view import View
@@ -46,7 +46,7 @@ class Terminals:
     """`start` it, `close` it. `control` and `whispers` may be set until then."""
 
     def __init__(self, account: Account, threads: Threads, bus: Bus) -> None:
-        self.control: Control = OwnIdentity(lambda: account.identity)
+        self.control: Control = OwnIdentity()
         self.whispers: Whispers | None = None
         self._account = account
         self._threads = threads
@@ -251,8 +251,7 @@ class Terminals:
     async def input(self, thread: ThreadId, name: str | None, data: bytes) -> Key:
         """Type into a terminal, here or where it runs. Raises PERMISSION_DENIED for who doesn't control it,
         TERMINAL_ENDED, and NETWORK_ERROR where another device runs it and none can be reached."""
-        key = await self._running(thread, name)
-        verdict = self._verdict(key, self._account.identity, self._account.device.id)
+        key, verdict = await self._own_verdict(thread, name)
         if key in self._runners:
             self._runners[key].type(_allowed(data, verdict))
             return key
@@ -267,8 +266,8 @@ class Terminals:
 
     async def resize(self, thread: ThreadId, name: str | None, columns: int, rows: int) -> Key:
         """Another size, from who controls the terminal. Raises as `input`."""
-        key = await self._running(thread, name)
-        _allowed(b"", self._verdict(key, self._account.identity, self._account.device.id))
+        key, verdict = await self._own_verdict(thread, name)
+        _allowed(b"", verdict)
         if (runner := self._runners.get(key)) is not None:
             runner.resize(columns, rows)
         else:
@@ -277,8 +276,8 @@ class Terminals:
 
     async def close_one(self, thread: ThreadId, name: str | None) -> Key:
         """End a terminal's program. Raises as `input`."""
-        key = await self._running(thread, name)
-        _allowed(b"", self._verdict(key, self._account.identity, self._account.device.id))
+        key, verdict = await self._own_verdict(thread, name)
+        _allowed(b"", verdict)
         if (runner := self._runners.get(key)) is not None:
             await runner.end(CLOSED)
             await asyncio.wait({runner.task})
@@ -286,19 +285,23 @@ class Terminals:
             self._whisper(thread, encode_pressed(Closed(key[1].scope)))
         return key
 
-    async def _running(self, thread: ThreadId, name: str | None) -> Key:
+    async def _own_verdict(self, thread: ThreadId, name: str | None) -> tuple[Key, Verdict]:
+        """A terminal that has not ended, and whether this device types there. Raises TERMINAL_NOT_FOUND,
+        TERMINAL_ENDED, and PERMISSION_DENIED below editor."""
         key = await self.find(thread, name)
-        if (await self._threads.open(thread)).replica.outputs[key[1]].ended is not None:
+        opened = await self._threads.open(thread)
+        self._check_role(opened)
+        if opened.replica.outputs[key[1]].ended is not None:
             raise errors.TERMINAL_ENDED()
-        return key
+        device = DeviceId(key[1].owner)
+        runner = opened.replica.membership.identity_of.get(device, IdentityId(b""))
+        seat = Seat(thread, key[1].scope, runner, device)
+        return key, self.control.may_type(seat, self._account.identity, self._account.device.id)
 
     def _whisper(self, thread: ThreadId, payload: bytes) -> None:
         if self.whispers is None:
             raise errors.NETWORK_ERROR("The device that runs this terminal can't be reached.")
         self.whispers.send(thread, "keys", payload)
-
-    def _verdict(self, key: Key, identity: IdentityId, device: DeviceId) -> Verdict:
-        return self.control.may_type(key[0], key[1].scope, identity, device)
 
     def _heard(self, thread: ThreadId, identity: IdentityId, device: DeviceId, payload: bytes) -> None:
         """A device of the thread typed: believed to be who it says, and to be an editor."""
@@ -309,7 +312,8 @@ class Terminals:
         runner = self._runners.get(key)
         if runner is None:
             return
-        verdict = self._verdict(key, identity, device)
+        seat = Seat(thread, pressed.terminal, self._account.identity, self._account.device.id)
+        verdict = self.control.may_type(seat, identity, device)
         if isinstance(pressed, Typed):
             new = self._keyboards.setdefault(key, Keyboard()).new(device, pressed)
             if isinstance(verdict, Allowed):

@@ -14,6 +14,8 @@ import pytest
 
 from tests.client.screen.tmux import Terminal, needs_tmux
 from tests.system.machines import Device, Room, failing, room
+from tests.system.test_sharing import Team
+from tests.waiting import eventually
 
 __all__ = ["room"]
 
@@ -114,6 +116,27 @@ def test_what_is_asked_wrongly_is_refused_by_name(room: Room) -> None:
     assert failing(device, "terminal", "type", thread, terminal, "x")["name"] == "TERMINAL_ENDED"
     assert failing(device, "attach", thread, "zzz")["details"]["terminals"][0]["terminal"] == terminal
     assert [each["command"] for each in device.run("terminals", thread)["terminals"]] == [["true"]]
+
+
+def test_a_viewer_sees_a_terminal_and_types_nothing_until_an_editor_runs_one_and_is_put_out(room: Room) -> None:
+    team = Team(room)
+    team.join("viewer")
+    terminal = team.ana.run("run", team.thread, "--", "sh", "-c", "echo for all; read line; echo $line")["terminal"]
+    seen = Watching(team.ben, team.thread, terminal).shows("for all")
+    for words in (["run", team.thread, "true"], ["terminal", "type", team.thread, terminal, "x"]):
+        refused = failing(team.ben, *words)
+        assert refused["code"] == "E006" and refused["details"]["role"] == "editor", refused
+    assert failing(team.ben, "terminal", "close", team.thread, terminal)["code"] == "E006"
+    team.ana.run("terminal", "type", team.thread, terminal, "over", "--enter")
+    seen.shows("over\nover").until(lambda it: it.end)
+
+    team.permit("editor")
+    pages = team.ben.run("run", team.thread, "--", "sh", "-c", "while :; do echo $$; sleep 0.05; done")["terminal"]
+    seen = Watching(team.ana, team.thread, pages).until(lambda it: it.lines and it.lines[0].isdigit())
+    program = int(seen.lines[0])
+    assert _is_there(program)
+    team.permit("viewer")
+    eventually(lambda: not _is_there(program), "the end of the program of who may run none any more")
 
 
 def test_the_text_of_a_terminal_goes_through_a_pipe(room: Room) -> None:

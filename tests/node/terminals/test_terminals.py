@@ -13,7 +13,7 @@ from crdt.errors import OpenSeshError
 from crdt.ids import DeviceId, IdentityId, ThreadId, from_text
 from crdt.permissions import LaneKind
 from node.terminals import service, view
-from node.terminals.ports import Allowed, Heard, NeedsEnterFrom, No, Verdict
+from node.terminals.ports import Allowed, Heard, NeedsEnterFrom, No, Seat, Verdict
 from node.terminals.screen import MAX_HISTORY_BYTES
 from node.terminals.service import STOPPED, Terminals
 from tests.node.second_device import Machine, enter, machine
@@ -336,7 +336,7 @@ class Ruled:
     def __init__(self, verdict: Verdict) -> None:
         self.verdict = verdict
 
-    def may_type(self, thread: ThreadId, terminal: bytes, identity: IdentityId, device: DeviceId) -> Verdict:
+    def may_type(self, seat: Seat, identity: IdentityId, device: DeviceId) -> Verdict:
         return self.verdict
 
 
