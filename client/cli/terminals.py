@@ -83,7 +83,7 @@ def _stay(session: Session, thread: str, terminal: str | None, *, fit: bool, tak
     attached = Attached(session, thread, terminal, fit=fit)
     end = attached.stay()
     if end is None:
-        named = " ".join(filter(None, [one_line(thread), one_line(attached.terminal or "")]))
+        named = " ".join(filter(None, [one_line(thread), one_line(attached.terminal or "")[:8]]))
         session.out.note(f"Detached; the program goes on. Come back with: opensesh attach {named}")
         return 0
     code = end.get("code")
