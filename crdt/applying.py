@@ -20,6 +20,7 @@ from crdt.ids import DeviceId, EnvelopeId, IdentityId, ThreadId
 from crdt.lane import LaneDocument, Quarantined, client_id
 from crdt.left_out import Reason, left_out
 from crdt.membership import Membership
+from crdt.output import Output
 from crdt.permissions import GOVERNANCE, SINGLE_WRITER, Lane, LaneKind, Role, may_write
 from crdt.receipt import Receipt
 from crdt.tips import Tips
@@ -33,6 +34,7 @@ class Applying:
         self.acceptance = Acceptance(graph, self.chains)
         self.tips = Tips(author.device.id if author else None)
         self.documents: dict[Lane, LaneDocument] = {}
+        self.outputs: dict[Lane, Output] = {}
         self.quarantined: set[Lane] = set()
         self.stale = False  # something applied is no longer accepted, or the own session can't go on
         self.paused = False
@@ -53,6 +55,12 @@ class Applying:
         if lane not in self.documents:
             self.documents[lane] = LaneDocument(self._thread, lane, self._own_client(lane))
         return self.documents[lane]
+
+    def output(self, lane: Lane) -> Output:
+        """The terminal of that lane, nothing said at first."""
+        if lane not in self.outputs:
+            self.outputs[lane] = Output(lane)
+        return self.outputs[lane]
 
     def last(self, chain: ChainKey) -> tuple[Link | None, int]:
         """The newest applied link of a chain, and the closure of its heads."""
@@ -199,6 +207,9 @@ class Applying:
         if link.is_idle:
             self.budget.discharge(link)
         body, link.update = link.update or b"", None
+        if link.lane.kind is LaneKind.OUTPUT:
+            self.output(link.lane).take(link, seen, body)
+            return self._applied_now(link, receipt)
         document = self.document(link.lane)
         try:
             document.admit(link, seen, body)
@@ -206,10 +217,13 @@ class Applying:
             link.state = Link.REFUSED
             receipt.refused.append((link.id, str(fault)))
             return False
-        link.state = Link.APPLIED
-        receipt.lanes.add(link.lane)
         if link.id != self.made_here:
             self._hand_over(document, body)
+        return self._applied_now(link, receipt)
+
+    def _applied_now(self, link: Link, receipt: Receipt) -> bool:
+        link.state = Link.APPLIED
+        receipt.lanes.add(link.lane)
         self.tips.applied(link)
         self.stale |= self._is_behind(link)
         return True

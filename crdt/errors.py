@@ -348,3 +348,24 @@ DRAFT_MOVED_ON = ErrorKind(
     "Read it again, and make the change to what it says now.",
     status=409,
 )
+TERMINAL_NOT_FOUND = ErrorKind(
+    "E056",
+    "TERMINAL_NOT_FOUND",
+    "There is no such terminal in this thread.",
+    "List them with: opensesh terminals THREAD",
+    status=404,
+)
+TERMINAL_ENDED = ErrorKind(
+    "E057",
+    "TERMINAL_ENDED",
+    "The program in that terminal has ended.",
+    "Start another with: opensesh run THREAD -- COMMAND",
+    status=409,
+)
+PROGRAM_NOT_STARTED = ErrorKind(
+    "E058",
+    "PROGRAM_NOT_STARTED",
+    "The program could not be started.",
+    "Check its name, and that it may be run.",
+    status=400,
+)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pycrdt
 
-from crdt import codec, errors, frames, keys
+from crdt import codec, errors, frames, keys, output
 from crdt.applying import Applying
 from crdt.author import Author
 from crdt.chains import Chains, Link
@@ -26,6 +26,7 @@ from crdt.lane import LaneDocument
 from crdt.left_out import Reason
 from crdt.membership import Membership
 from crdt.opening import Opening
+from crdt.output import Chunk, Output
 from crdt.permissions import GOVERNANCE, WRITES, Lane, LaneKind, Role, denied, lane_of, may_write
 from crdt.receipt import Commit, Receipt, Status
 from crdt.records import MAX_TIPS, Action, Cut, Genesis, NewEpoch, Record, decode_record, thread_id
@@ -77,6 +78,11 @@ class Replica:
     def lanes(self) -> dict[Lane, LaneDocument]:
         """The documents there are."""
         return self._content.documents
+
+    @property
+    def outputs(self) -> dict[Lane, Output]:
+        """The terminals there are."""
+        return self._content.outputs
 
     @property
     def quarantined(self) -> set[Lane]:
@@ -178,8 +184,19 @@ class Replica:
         self.epochs_used[epoch.id] = None
         if envelope.header.kind in GOVERNANCE:
             self._admit_record(envelope, decode_record(plaintext), outside, receipt)
-        elif envelope.header.kind != LaneKind.OUTPUT:  # which has no rules yet: stored by the caller, decided later
-            self._content.take(envelope, plaintext, receipt)
+        else:
+            kept = self._note_of(envelope, plaintext, receipt)
+            self._content.take(envelope, kept, receipt)
+
+    def _note_of(self, envelope: Envelope, plaintext: bytes, receipt: Receipt) -> bytes:
+        """What memory holds of a body until it is applied: of output that was printed, nothing."""
+        if envelope.header.kind != LaneKind.OUTPUT:
+            return plaintext
+        try:
+            return output.note_of(plaintext)
+        except PeerFault as fault:  # it shows nothing, and what follows it still counts
+            receipt.refused.append((envelope.id, str(fault)))
+            return b""
 
     def _admit_record(self, envelope: Envelope, record: Record, outside: bytes, receipt: Receipt) -> None:
         self._check_root(envelope, record)
@@ -263,21 +280,55 @@ class Replica:
         writing = self._writer()
         if not may_write(self.role(), lane.kind) or lane.kind is LaneKind.OUTPUT:
             raise denied(WRITES[lane.kind], self.role())
-        if self.stale:
-            raise RuntimeError("a stale replica takes no change")
+        self._check_fresh()
         epoch = writing.epoch()
         try:
             update = self.document(lane).record(change)
             if not update:
                 return None
-            header = writing.change(lane, epoch)
-            envelope = writing.seal(header, epoch, update)
-            receipt = self._admit_own(envelope, update)
+            return self._commit(lane, epoch, update, update)
         except BaseException:
             self._content.stale = True
             raise
+
+    def commit_output(self, terminal: bytes, chunk: Chunk) -> Commit:
+        """Say what a terminal of this device's prints, or that it begins, changes or ends, as one signed envelope.
+
+        `terminal` is its id of 16 bytes. Raises PERMISSION_DENIED or WAITING_FOR_KEY, and nothing is changed then.
+        """
+        writing = self._writer()
+        if not may_write(self.role(), LaneKind.OUTPUT):
+            raise denied(WRITES[LaneKind.OUTPUT], self.role())
+        self._check_fresh()
+        epoch = writing.epoch()
+        body = output.encode_chunk(chunk)
+        lane = Lane(LaneKind.OUTPUT, writing.author.device.id, terminal)
+        try:
+            return self._commit(lane, epoch, body, output.note_of(body))
+        except BaseException:
+            self._content.stale = True
+            raise
+
+    def printed(self, frame: bytes) -> Chunk | None:
+        """The chunk in a stored frame of a terminal, None if it holds none; whether it counts, `outputs` says."""
+        outer = frames.parse_frame(frame)
+        for epoch in self.keyring.tagged(outer.epoch_tag):
+            with contextlib.suppress(PeerFault):
+                envelope = frames.open_frame(outer, epoch, self.thread, verify=False)
+                return output.decode_chunk(open_body(envelope, epoch.body_key))
+        return None
+
+    def _commit(self, lane: Lane, epoch: Epoch, body: bytes, kept: bytes) -> Commit:
+        writing = self._writer()
+        header = writing.change(lane, epoch)
+        envelope = writing.seal(header, epoch, body)
+        receipt = self._admit_own(envelope, kept)
         self.tips.vouched(header.seen)
         return Commit(frames.seal_frame(envelope, epoch), receipt)
+
+    def _check_fresh(self) -> None:
+        if self.stale:
+            raise RuntimeError("a stale replica takes no change")
 
     def _admit_own(self, envelope: Envelope, update: bytes) -> Receipt:
         receipt = Receipt(Status.NEW, envelope)

@@ -58,19 +58,20 @@ class Control:
 
     async def driver(self, thread: ThreadId, terminal: str = "") -> IdentityId:
         """Who drives the thread, or one of its terminals. Raises THREAD_NOT_FOUND."""
-        return self._state(await self._threads.open(thread), terminal).driver
+        return self.state(await self._threads.open(thread), terminal).driver
 
     async def may_type(self, thread: ThreadId, identity: IdentityId, terminal: str = "") -> bool:
         """Whether somebody may type there: who drives, and those who only type. Enter is the driver's."""
-        state = self._state(await self._threads.open(thread), terminal)
+        state = self.state(await self._threads.open(thread), terminal)
         return identity == state.driver or identity in state.typing
 
     async def show(self, thread: ThreadId, terminal: str = "") -> dict[str, Any]:
         """Control of a thread or terminal, in the API's shape."""
         opened = await self._threads.open(thread)
-        return self._shown(opened, self._state(opened, terminal))
+        return self._shown(opened, self.state(opened, terminal))
 
-    def _state(self, opened: OpenThread, terminal: str) -> State:
+    def state(self, opened: OpenThread, terminal: str) -> State:
+        """Control of a thread, or of one of its terminals, as it stands."""
         return self._helm(opened).state(terminal, self.host_of(opened.id, terminal) if terminal else None)
 
     def _helm(self, opened: OpenThread) -> Helm:
@@ -119,7 +120,7 @@ class Control:
                     self._let_type(draft, someone, action == "type-only")
                 else:
                     self._give(draft, terminal, someone, action == "grant")
-            return self._shown(opened, self._state(opened, terminal))
+            return self._shown(opened, self.state(opened, terminal))
 
     def _ask(self, draft: Draft, terminal: str, text: str, take_back: bool) -> None:
         role = our_role(draft.thread.replica)
@@ -131,7 +132,7 @@ class Control:
             for each in mine:
                 draft.commit(lane, lambda doc, name=each.id: withdraw_request(doc, name, now_ms))  # type: ignore[misc]
             return
-        state = self._state(draft.thread, terminal)
+        state = self.state(draft.thread, terminal)
         if self._account.identity in (state.driver, *(each.identity for each in state.asked)):
             return  # asked already, perhaps on another device
         request = Request(_name(), device, now_ms, helm.next_key(now_ms), terminal, text)
@@ -148,7 +149,7 @@ class Control:
         """By whoever runs it, as a word; by who drives, as a hand-over."""
         opened, me = draft.thread, self._account.identity
         helm, device, now_ms = self._helm(opened), self._account.device.id, self._threads.now_ms()
-        lane, state = Lane(LaneKind.DECISIONS, device), self._state(opened, terminal)
+        lane, state = Lane(LaneKind.DECISIONS, device), self.state(opened, terminal)
         if self._runs(opened, terminal) == me:
             word = helm.next_word(terminal, someone if someone != me else None, device, _name(), now_ms)
             if self._is_owner(opened) and someone in helm.typists():
@@ -225,7 +226,7 @@ class Control:
     async def _tell(self, thread: ThreadId) -> None:
         try:
             opened = await self._threads.open(thread)
-            now = {target: self._state(opened, target) for target in self._helm(opened).targets()}
+            now = {target: self.state(opened, target) for target in self._helm(opened).targets()}
             _, before = self._told.get(thread, (None, {}))
             self._told[thread] = (opened.replica.membership, now)
             self._told.move_to_end(thread)

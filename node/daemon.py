@@ -32,6 +32,7 @@ from node.handlers.runs import RunHandlers
 from node.handlers.sharing import SharingHandlers
 from node.handlers.sync import SyncHandlers
 from node.handlers.system import SystemHandlers
+from node.handlers.terminals import TerminalHandlers
 from node.handlers.threads import ThreadHandlers
 from node.heartbeats import Heartbeats
 from node.home import Home
@@ -53,6 +54,8 @@ from node.sharing.rights import Rights
 from node.sharing.steward import Steward
 from node.store import Store
 from node.synchronizer import Synchronizer
+from node.terminals.service import Terminals
+from node.terminals.steering import Steering
 from node.threads import Threads
 from node.upkeep import Upkeep
 
@@ -108,6 +111,7 @@ class Daemon:
         stack.push_async_callback(worker.close)
         providers = Providers(store, worker, self._settings.text("models.default"))
         runs = Runs(account, threads, bus, providers)
+        terminals = Terminals(account, threads, bus)
 
         checkup = Checkup(home, installation, store, account, synchronizer, providers, neighbours.problem)
         keeping = Keeping(home, installation, store, account, threads, library)
@@ -122,6 +126,7 @@ class Daemon:
         people_in = People(account, presence.is_here)
         control = Control(account, threads, people_in)
         stack.push_async_callback(control.close)
+        terminals.control, terminals.whispers = Steering(control, threads), presence
         controlling = ControlHandlers(control, library)
         links = Links(account, threads, synchronizer, door)
         rights = Rights(account, threads, people_in)
@@ -130,6 +135,7 @@ class Daemon:
         running = RunHandlers(runs, providers, library)
         comments = CommentHandlers(threads, library, runs)
         coediting = CoeditingHandlers(threads, library, runs)
+        showing = TerminalHandlers(terminals, library)
 
         importer = Importer(threads, threading.begin, account.is_deleted)
         follows = Follows(store, importer, Path.home(), self._settings.texts("import.follow"))
@@ -148,12 +154,20 @@ class Daemon:
         stack.push_async_callback(presence.close)
         await heartbeats.start()
         stack.push_async_callback(heartbeats.close)
+        await terminals.start()
+        stack.push_async_callback(terminals.close)  # while its last word still gets to the others
         upkeep = Upkeep(account, [people.finish_transfers, people.enforce_revocations, threading.forget_deleted])
         upkeep.start()
         stack.push_async_callback(upkeep.close)
         routes = _routes(system, threading, running, importing, people, syncing, events, sharing)
         server = Server(
-            {**routes, **_routes_together(comments, coediting), **_routes_live(being, controlling)}, home.socket
+            {
+                **routes,
+                **_routes_together(comments, coediting),
+                **_routes_live(being, controlling),
+                **_routes_of_terminals(showing),
+            },
+            home.socket,
         )
         await server.start()
         stack.push_async_callback(server.stop)
@@ -272,4 +286,16 @@ def _routes_live(presence: PresenceHandlers, control: ControlHandlers) -> dict[s
         "presence.set": presence.set,
         "control.show": control.show,
         "control.set": control.set,
+    }
+
+
+def _routes_of_terminals(terminals: TerminalHandlers) -> dict[str, Handler]:
+    """The same, of shared terminals."""
+    return {
+        "terminal.run": terminals.run,
+        "terminal.list": terminals.list,
+        "terminal.watch": terminals.watch,
+        "terminal.input": terminals.input,
+        "terminal.resize": terminals.resize,
+        "terminal.close": terminals.close,
     }

@@ -11,6 +11,7 @@ import msgspec
 
 from crdt.content import Message
 from crdt.ids import IdentityId, ThreadId, to_text
+from crdt.output import Output
 from crdt.permissions import Role
 from crdt.thread import Change
 from node import shapes
@@ -74,6 +75,11 @@ def of_members(roles: Mapping[IdentityId, Role], own: Role) -> dict[str, Any]:
     """Who is in a thread, after somebody came, went, or was given another right; `permission` is our own."""
     members = [{"identity": to_text(identity), "permission": role.name.lower()} for identity, role in roles.items()]
     return {"permission": own.name.lower(), "members": members}
+
+
+def of_terminal(output: Output, author: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """How it is told that a shared terminal has begun, or ended."""
+    return "terminal.state", shapes.terminal(output, author)
 
 
 def _growth(before: Message, now: Message) -> str | None:

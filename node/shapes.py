@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from crdt.content import Message, Part
+from crdt.ids import to_text
+from crdt.output import Output
 
 TEXT_PARTS = ("text", "reasoning", "placeholder", "file", "image")
 
@@ -47,4 +49,20 @@ def _call(part: Part) -> dict[str, Any]:
         "result": part.result if part.result or part.status in ("ok", "error") else None,
         "status": part.status or "running",
         "agent": part.agent or None,
+    }
+
+
+def terminal(output: Output, author: dict[str, Any]) -> dict[str, Any]:
+    """A shared terminal, as lists and events have it."""
+    opened, ended, size = output.opened, output.ended, output.size
+    return {
+        "terminal": to_text(output.lane.scope),
+        "command": list(opened.command) if opened else [],
+        "state": "running" if ended is None else "ended",
+        "code": ended.code if ended else None,
+        "reason": ended.reason if ended else "",
+        "columns": size[0] if size else None,
+        "rows": size[1] if size else None,
+        "started_at": time(opened.at_ms) if opened else None,
+        "author": author,
     }

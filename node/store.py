@@ -142,6 +142,11 @@ class Store:
     async def frame(self, thread: bytes, envelope: bytes) -> StoredFrame | None:
         return await self._database.read(lambda each: reads.frame(each, thread, envelope))
 
+    async def frames_of_envelopes(self, thread: bytes, envelopes: Iterable[bytes]) -> dict[bytes, bytes]:
+        """Frames by the id of the envelope in them, of those that are here; ask for a bounded number."""
+        asked = tuple(envelopes)
+        return await self._database.read(lambda each: reads.frames_of_envelopes(each, thread, asked))
+
     async def known_hashes(self, thread: bytes, hashes: Iterable[bytes]) -> set[bytes]:
         """Those of the given 16-byte frame hashes that the thread has."""
         asked = tuple(hashes)

@@ -24,6 +24,7 @@ from crdt.draft import NAMES
 from crdt.errors import PeerFault
 from crdt.identity import SignedEntry
 from crdt.ids import DeviceId, IdentityId, RoomId, SessionId, ThreadId, to_text
+from crdt.output import Chunk
 from crdt.permissions import GOVERNANCE, Lane, LaneKind, Role
 from crdt.records import Action
 from crdt.replica import Commit, Receipt, Replica, Status
@@ -87,6 +88,8 @@ class OpenThread:
         self.facts = _facts(self.view)
         self.lock = asyncio.Lock()
         self.roles: dict[IdentityId, Role] | None = None  # as they were last told
+        for output in replica.outputs.values():
+            output.news()  # what is here already is no news
 
     @property
     def id(self) -> ThreadId:
@@ -107,6 +110,11 @@ class Draft:
         """Change a document. Raises PERMISSION_DENIED or WAITING_FOR_KEY before anything is changed."""
         self._prepare()
         self._keep(self.thread.replica.commit(lane, change))
+
+    def output(self, terminal: bytes, chunk: Chunk) -> None:
+        """Say something in a terminal of this device's. Raises PERMISSION_DENIED or WAITING_FOR_KEY before that."""
+        self._prepare()
+        self._keep(self.thread.replica.commit_output(terminal, chunk))
 
     def record(self, kind: LaneKind, actions: Sequence[Action], outside: bytes = b"") -> bytes:
         """Write a governance record; its envelope's id."""
@@ -183,6 +191,10 @@ class Threads:
     def _loaded(self, thread: ThreadId, task: "asyncio.Task[OpenThread]") -> None:
         if self._loading.get(thread) is task:
             del self._loading[thread]
+
+    def opened(self, thread: ThreadId) -> OpenThread | None:
+        """The thread if it is in memory."""
+        return self._open.get(thread)
 
     async def _load(self, thread: ThreadId) -> OpenThread:
         stored = [f async for f in self.store.stream_frames(thread) if f.status < FrameStatus.REFUSED]
@@ -390,6 +402,9 @@ class Threads:
                 events.append(("members.changed", happenings.of_members(opened.roles, opened.replica.role())))
         if changes := opened.discussion.refresh(lanes):
             events += self.comment_shapes(opened).told(changes)
+        for output in (opened.replica.outputs[lane] for lane in lanes if lane.kind is LaneKind.OUTPUT):
+            if output.news():
+                events.append(happenings.of_terminal(output, self.author_of(opened, output.lane.owner)))
         if SHARED in lanes:
             texts = [(f"{name}.changed", text.refresh()) for name, text in opened.texts.items()]
             events += [(type, told) for type, told in texts if told is not None]

@@ -25,6 +25,7 @@ from client.api.devices import Devices
 from client.api.discussion import Discussion
 from client.api.presence import Presence
 from client.api.sharing import Sharing
+from client.api.terminals import Terminals
 from client.api.threads import Threads
 from client.api.upkeep import Upkeep
 from client.starting import may_start
@@ -32,7 +33,7 @@ from crdt.errors import DAEMON_NOT_RUNNING, OpenSeshError
 from node.api.endpoint import socket_path
 
 
-class Node(Threads, Sharing, Discussion, Presence, Control, Devices, Upkeep):
+class Node(Threads, Sharing, Discussion, Presence, Control, Terminals, Devices, Upkeep):
     """The node of one home. Its methods may be called side by side; each uses a connection of its own."""
 
     def __init__(self, calls: Calls) -> None:

@@ -13,18 +13,20 @@ from client.cli.verbs.node import NODE
 from client.cli.verbs.presence import PRESENCE
 from client.cli.verbs.sharing import SHARING
 from client.cli.verbs.sync import SYNC
+from client.cli.verbs.terminals import TERMINALS
 from client.cli.verbs.threads import THREADS
 
 GROUPS = {
     "threads": "Threads",
     "together": "Working together",
+    "terminals": "Terminals",
     "devices": "Devices",
     "sync": "Sync",
     "models": "Models",
     "node": "Node and data",
 }
 
-AREAS = (THREADS, SHARING, DISCUSSION, PRESENCE, CONTROL, DEVICES, SYNC, MODELS, NODE)
+AREAS = (THREADS, SHARING, DISCUSSION, PRESENCE, CONTROL, TERMINALS, DEVICES, SYNC, MODELS, NODE)
 VERBS: dict[str, Verb] = {verb.name: verb for area in AREAS for verb in area}
 
 # The one word that stands for the first thing one wants of its group.

@@ -40,6 +40,11 @@ def one_line(text: object) -> str:
     return str(text).translate(_ONE_LINE).strip()
 
 
+def flat(text: object) -> str:
+    """Text in one line, made harmless, every character in its place."""
+    return str(text).translate(_ONE_LINE)
+
+
 def width(text: str) -> int:
     """The columns that a harmless line takes on a terminal."""
     if text.isascii():

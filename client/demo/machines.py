@@ -34,7 +34,8 @@ class Device:
 
     def command(self, *words: str) -> list[str]:
         """The process that is one command here."""
-        return [*_FRONT_DOOR, *words, "--json"]
+        at = words.index("--") if "--" in words else len(words)  # what follows `--` is another program's
+        return [*_FRONT_DOOR, *words[:at], "--json", *words[at:]]
 
     def run(self, *words: str, stdin: str | None = None, patience_s: float = PATIENCE_S) -> dict[str, Any]:
         """Run one command; its JSON. Raises DEMO_FAILED with what it said if it failed."""

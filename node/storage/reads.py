@@ -48,6 +48,12 @@ def frame(connection: Connection, thread: bytes, envelope: bytes) -> StoredFrame
     return StoredFrame(*found) if found else None
 
 
+def frames_of_envelopes(connection: Connection, thread: bytes, envelopes: Iterable[bytes]) -> dict[bytes, bytes]:
+    sql = "SELECT frame FROM frames WHERE thread = ? AND envelope = ?"
+    found = ((each, connection.execute(sql, (thread, each)).fetchone()) for each in envelopes)
+    return {each: row[0] for each, row in found if row}
+
+
 def known_hashes(connection: Connection, thread: bytes, hashes: Iterable[bytes]) -> set[bytes]:
     sql = "SELECT 1 FROM frames WHERE hash = ? AND thread = ? LIMIT 1"
     return {each for each in hashes if connection.execute(sql, (each, thread)).fetchone()}

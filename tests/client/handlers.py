@@ -15,7 +15,7 @@ from crdt.errors import CURSOR_UNKNOWN, THREAD_NOT_FOUND
 from node.api.operations import OPERATIONS
 from node.api.requests import Context
 from node.api.server import Handler
-from tests.client import discussing, sharing
+from tests.client import discussing, sharing, showing
 from tests.client.hostile import HOSTILE, THREAD_IDS
 from tests.node.api.parity import line_faults, shape_faults
 
@@ -132,6 +132,7 @@ def _moved(state: str) -> Callable[[Any], dict[str, Any]]:
 ANSWERS: dict[str, Any] = {
     **sharing.RESULTS,
     **discussing.RESULTS,
+    **showing.RESULTS,
     "status": {
         **{"state": "ready", "version": version(), "pid": 4242, "started_at": WHEN, "home": None, "identity": "i" * 52},
         **{"device": {"id": "d" * 52, "name": "laptop"}, "threads": 2, "sync": "on 2 devices", "keys": "file"},
@@ -216,6 +217,7 @@ ANSWERS: dict[str, Any] = {
 }
 LINES: dict[str, list[dict[str, Any]]] = {
     **discussing.LINES,
+    **showing.LINES,
     "events.watch": [
         {"type": "ready", "cursor": 10, "thread": None},
         {"type": "message.added", "cursor": 11, "thread": THREAD_IDS[0], "message": message(HOSTILE)},

@@ -4,7 +4,7 @@ The parity test takes these as the proof that both reach all of the table; what 
 must be the same by both ways.
 """
 
-from tests.client import discussing, sharing
+from tests.client import discussing, sharing, showing
 from tests.client.invocation import Invocation
 
 WORDS24 = " ".join(["zebra"] * 24)
@@ -12,6 +12,7 @@ WORDS24 = " ".join(["zebra"] * 24)
 INVOCATIONS: dict[str, Invocation] = {
     **sharing.INVOCATIONS,
     **discussing.INVOCATIONS,
+    **showing.INVOCATIONS,
     "status": Invocation(["node", "status"], lambda n: n.status(), {}),
     "node.stop": Invocation(["node", "stop"], lambda n: n.stop(), {}),
     "doctor": Invocation(["doctor"], lambda n: n.doctor(), {}),

@@ -124,7 +124,7 @@ def test_only_terminals_have_a_scope(kind: LaneKind) -> None:
         ana.replica.receive(forged(ben, ben.timeline, b"x", kind=kind, scope=b"second"))
 
 
-def test_a_terminals_output_has_no_rules_yet_and_opens_no_document() -> None:
+def test_a_terminals_output_opens_no_document() -> None:
     ana, ben = together()
     for number in range(50):
         header = {"kind": LaneKind.OUTPUT, "scope": bytes([number])}

@@ -12,6 +12,7 @@ import pytest
 
 import crdt
 from crdt import wire
+from crdt.output import Chunk
 from crdt.permissions import WRITES, LaneKind, Role
 from crdt.records import Action
 
@@ -76,6 +77,12 @@ def test_every_action_of_a_record_is_in_the_document_with_its_fields(form: Any) 
     shortened = {"epoch": "id"} if form.__name__ == "NewEpoch" else {}
     expected = [shortened.get(name, name) for name in form.__struct_fields__]
     assert fields(section, form.__struct_config__.tag) == expected
+
+
+@pytest.mark.parametrize("form", typing.get_args(Chunk), ids=lambda each: each.__name__)
+def test_every_chunk_of_a_terminal_is_in_the_document_with_its_fields(form: Any) -> None:
+    section = TEXT[TEXT.index("## Terminals") : TEXT.index("## Node and relay")]
+    assert fields(section, form.__struct_config__.tag) == list(form.__struct_fields__)
 
 
 MESSAGES: tuple[type[msgspec.Struct], ...] = typing.get_args(wire.ToRelay) + typing.get_args(wire.FromRelay)

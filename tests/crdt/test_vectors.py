@@ -18,6 +18,7 @@ from crdt.epochs import Epoch
 from crdt.errors import OpenSeshError, PeerFault
 from crdt.identity import DeviceKeys, Root, SignedEntry, fold_log, open_entry
 from crdt.ids import IdentityId, ThreadId
+from crdt.output import Chunk, decode_chunk, encode_chunk
 from crdt.permissions import Lane, LaneKind
 from crdt.records import Action, Genesis, decode_record, thread_id
 from crdt.replica import Replica
@@ -246,6 +247,17 @@ def test_the_signatures_for_a_relay_cover_the_pinned_bytes() -> None:
     for label, (public, signature) in signatures.items():
         assert keys.verify(public, label, raw(found["signed"][label]), raw(signature)), label
     assert wire.frame_hash(raw(found["frame_hash"]["frame"])) == raw(found["frame_hash"]["hash"])
+
+
+def test_a_terminals_chunks_are_read_and_spelled_again() -> None:
+    found = pinned("terminals")
+    read = [decode_chunk(raw(case["bytes"])) for case in found["chunks"]]
+    assert [plain(chunk) for chunk in read] == [case["fields"] for case in found["chunks"]]
+    assert [encode_chunk(chunk).hex() for chunk in read] == [case["bytes"] for case in found["chunks"]]
+    assert {type(chunk) for chunk in read} == set(typing.get_args(Chunk))
+    for body in found["refused"]:
+        with pytest.raises(PeerFault, match="bad chunk"):
+            decode_chunk(raw(body))
 
 
 def test_neighbours_messages_are_read_and_their_digest_follows_from_the_hashes() -> None:

@@ -21,6 +21,7 @@ FILES: dict[str, Callable[[], dict[str, Any]]] = {
     "thread": signed.of_thread,
     "endorsement": signed.of_endorsement,
     "invites": signed.of_invites,
+    "terminals": spoken.of_terminals,
     "relay": spoken.of_relay,
     "neighbours": spoken.of_neighbours,
     "pairing": spoken.of_pairing,

@@ -7,7 +7,7 @@ import spake2
 from spake2.ed25519_group import Ed25519Group
 from spake2.parameters.ed25519 import ParamsEd25519
 
-from crdt import keys, link, pairing, pairing_link, reconcile, wire
+from crdt import codec, keys, link, output, pairing, pairing_link, reconcile, wire
 from crdt.ids import DeviceId
 from crdt.pairing_messages import ConfirmNeeded, Event, Joined, Received, Send
 from tests.vectors.fixed import entropy, fixed, plain, without_chance
@@ -232,3 +232,23 @@ def of_pairing() -> dict[str, Any]:
         }
     )
     return found
+
+
+def of_terminals() -> dict[str, Any]:
+    """Every chunk of a terminal, and bodies that are none."""
+    chunks: list[output.Chunk] = [
+        output.Opened(("sh", "-c", "ls"), 80, 24, "a title", 1_700_000_000_000),
+        output.Data(b"\x1b[1mbold\r\n"),
+        output.Resized(output.MAX_COLUMNS, output.MAX_ROWS),
+        output.Ended(0, ""),
+        output.Ended(None, "the node stopped"),
+    ]
+    said = [{"fields": plain(each), "bytes": output.encode_chunk(each).hex()} for each in chunks]
+    refused = [
+        codec.encode(("data", b"")),
+        codec.encode(("resize", 0, 24)),
+        codec.encode(("exit", 256, "")),
+        b"",
+        b"\xc0",
+    ]
+    return {"chunks": said, "refused": [each.hex() for each in refused]}

@@ -18,6 +18,7 @@ from node.api.operations.presence import PRESENCE
 from node.api.operations.runs import RUNS
 from node.api.operations.sharing import SHARING
 from node.api.operations.sync import SYNC
+from node.api.operations.terminals import TERMINALS
 from node.api.operations.threads import THREADS
 
 __all__ = ["COMMON_ERRORS", "OPERATIONS", "Operation", "Parameter", "body_of", "format_path", "match"]
@@ -27,7 +28,8 @@ COMMON_ERRORS = (e.REQUEST_INVALID, e.TOO_LARGE, e.INTERNAL, e.DISK_FULL, e.TIME
 
 OPERATIONS: dict[str, Operation] = {
     operation.name: operation
-    for operation in (*NODE, *THREADS, *SHARING, *DISCUSSION, *PRESENCE, *CONTROL, *RUNS, *IMPORTS, *IDENTITY, *SYNC)
+    for area in (NODE, THREADS, SHARING, DISCUSSION, PRESENCE, CONTROL, RUNS, TERMINALS, IMPORTS, IDENTITY, SYNC)
+    for operation in area
 }
 
 

@@ -17,12 +17,12 @@ PATIENCE_S = 20.0
 
 
 class Terminal:
-    """A tmux session of its own server, running `opensesh`."""
+    """A tmux session of its own server, running `opensesh` with these words."""
 
-    def __init__(self, device: Device, folder: Path, before: str = "", **more: str) -> None:
+    def __init__(self, device: Device, folder: Path, before: str = "", words: str = "", **more: str) -> None:
         self._socket = str(folder / "tmux")
         program = f"'{sys.executable}' -P -c 'import sys, opensesh; sys.exit(opensesh.main())'"
-        command = f"{before} {program}; echo left with $?; cat"
+        command = f"{before} {program} {words}; echo left with $?; cat"
         self._environment = {
             **device.environment,
             **more,

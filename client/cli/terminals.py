@@ -1,0 +1,140 @@
+"""`run`, `attach` and what else there is about shared terminals; `attaching` is the part with a person in it."""
+
+import os
+import sys
+from typing import Any
+
+from client.cli.out import Out
+from client.cli.parse import Arguments
+from client.cli.session import Session
+from client.cli.text import flat, local_time, one_line, table
+
+_SIZE = (80, 24)
+
+
+def run(session: Session, arguments: Arguments) -> int:
+    """Start a program. On a terminal stay with it, and end with its exit code."""
+    out = session.out
+    attached = not (out.as_json or arguments.detach) and _is_interactive()
+    columns, rows = _window() if attached else _SIZE
+    started = session.call(
+        "terminal.run",
+        thread=arguments.thread,
+        command=arguments.command,
+        folder=arguments.folder or _here(),
+        environment=_environment(),
+        columns=arguments.columns or columns,
+        rows=arguments.rows or rows,
+    )
+    if not attached:
+        if out.as_json:
+            out.data(started)
+        else:
+            out.line(one_line(started["terminal"]))
+        return 0
+    fit = arguments.columns is None and arguments.rows is None
+    return _stay(session, arguments.thread, started["terminal"], fit=fit, take_code=True)
+
+
+def attach(session: Session, arguments: Arguments) -> int:
+    """Watch a terminal to its end, or until one leaves."""
+    if session.out.as_json:
+        for line in session.stream("terminal.watch", thread=arguments.thread, terminal=arguments.terminal):
+            session.out.data(line)
+        return 0
+    if _is_interactive():
+        return _stay(session, arguments.thread, arguments.terminal, fit=arguments.fit, take_code=False)
+    _print(session, arguments)
+    return 0
+
+
+def type_text(session: Session, arguments: Arguments) -> int:
+    """Type a text, with Enter behind it if asked for."""
+    text = arguments.text.replace("\n", "\r") + ("\r" if arguments.enter else "")
+    typed = session.call("terminal.input", thread=arguments.thread, terminal=arguments.terminal, text=text)
+    if session.out.as_json:
+        session.out.data(typed)
+    else:
+        session.out.note("Typed.")
+    return 0
+
+
+def listed(result: dict[str, Any], out: Out) -> str:
+    """`terminal.list`"""
+    rows = []
+    for each in result["terminals"]:
+        ended = each["reason"] or f"exit code {each['code']}"
+        state = "running" if each["state"] == "running" else f"ended: {ended}"
+        author = each["author"]
+        where = one_line(author.get("name"))
+        command = flat(" ".join(map(str, each["command"])))
+        rows.append([one_line(each["terminal"])[:8], command, one_line(state), where, local_time(each["started_at"])])
+    return "\n".join(table(rows, out.columns)) if rows else "There is no terminal in this thread."
+
+
+def done(result: dict[str, Any], out: Out) -> str:
+    """`terminal.resize`, `terminal.close`"""
+    return f"Done: terminal {one_line(result['terminal'])[:8]}."
+
+
+def _stay(session: Session, thread: str, terminal: str | None, *, fit: bool, take_code: bool) -> int:
+    from client.cli.attaching import Attached  # termios and threads, of no use to any other command
+
+    attached = Attached(session, thread, terminal, fit=fit)
+    end = attached.stay()
+    if end is None:
+        named = " ".join(filter(None, [one_line(thread), one_line(attached.terminal or "")[:8]]))
+        session.out.note(f"Detached; the program goes on. Come back with: opensesh attach {named}")
+        return 0
+    code = end.get("code")
+    session.out.note(f"The terminal has ended: {_end(end)}.")
+    return (code if isinstance(code, int) else 1) if take_code else 0
+
+
+def _end(end: dict[str, Any]) -> str:
+    return one_line(end.get("reason")) or f"exit code {end.get('code')}"
+
+
+def _print(session: Session, arguments: Arguments) -> None:
+    """The text, line by line as it leaves the screen, and at the end what is left on it."""
+    lines: list[str] = []
+    for line in session.stream("terminal.watch", thread=arguments.thread, terminal=arguments.terminal):
+        if line["type"] == "terminal.screen":
+            _put(session.out, [each["text"] for each in line["history"]])
+            lines = [str(each["text"]) for each in line["lines"]]
+        elif line["type"] == "terminal.changed":
+            _put(session.out, [each["text"] for each in line["scrolled"]])
+            moved = min(line["moved"], len(lines))
+            lines = lines[moved:] + [""] * moved
+            for each in line["lines"]:
+                if each["row"] < len(lines):
+                    lines[each["row"]] = str(each["text"])
+        else:
+            while lines and not lines[-1]:
+                lines.pop()
+            _put(session.out, lines)
+            session.out.note(f"The terminal has ended: {_end(line)}.")
+
+
+def _put(out: Out, lines: list[str]) -> None:
+    for line in lines:
+        out.line(flat(line))
+
+
+def _is_interactive() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _window() -> tuple[int, int]:
+    columns, rows = os.get_terminal_size(sys.stdout.fileno())
+    return max(1, min(columns, 500)), max(1, min(rows, 200))
+
+
+def _here() -> str:
+    return os.getcwd()  # noqa: PTH109  (pathlib would cost each command 8 ms)
+
+
+def _environment() -> list[str]:
+    """What the program finds as this shell has it, but for what is meant for us and what is no text."""
+    pairs = (f"{name}={value}" for name, value in os.environ.items() if not name.startswith("OPENSESH_"))
+    return [pair for pair in pairs if pair.isprintable() or pair.encode(errors="ignore").decode() == pair]

@@ -1,0 +1,359 @@
+"""The shared terminals of this device's threads: programs that run here, and screens of all that run anywhere.
+
+A program is started for somebody who may write, and is typed into by whom `Control` lets. What is typed on
+another device of the thread comes as a whisper. What ran when the node went away is said to have ended, at
+the next start.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Final
+
+from crdt import errors
+from crdt.errors import OpenSeshError
+from crdt.ids import DeviceId, IdentityId, ThreadId, from_text, to_text
+from crdt.output import MAX_WORD_CHARACTERS, MAX_WORDS, TERMINAL_BYTES, Chunk, Ended, Opened, Output, is_terminal
+from crdt.permissions import WRITES, Lane, LaneKind, denied, may_write
+from crdt.replica import Receipt
+from node import shapes
+from node.account import Account
+from node.bus import Bus, Overflow
+from node.store import Batch
+from node.terminals.keys import Closed, Keyboard, Sized, Typed, Typist, decode_pressed, encode_pressed, without_enter
+from node.terminals.ports import Allowed, Control, NeedsEnterFrom, No, OwnIdentity, Seat, Verdict, Whispers
+from node.terminals.program import Program, check
+from node.terminals.runner import PASSING, Runner
+from node.terminals.view import View
+from node.threads import OpenThread, Threads
+
+MAX_RUNNING: Final = 16  # programs of one node
+MAX_RUNNING_EACH: Final = 8  # and of one thread
+MAX_VIEWS: Final = 32  # terminals of which a screen is kept at once, those that run here not counted
+MAX_WATCHERS: Final = 64  # of one terminal
+MAX_TYPISTS: Final = 64
+MAX_LISTED: Final = 256  # of one thread, the newest
+STOPPED: Final = "the node stopped"
+CLOSED: Final = "it was closed"
+_CHECKPOINT: Final = "terminal/"
+log = logging.getLogger(__name__)
+
+Key = tuple[ThreadId, Lane]
+
+
+class Terminals:
+    """`start` it, `close` it. `control` and `whispers` may be set until then."""
+
+    def __init__(self, account: Account, threads: Threads, bus: Bus) -> None:
+        self.control: Control = OwnIdentity()
+        self.whispers: Whispers | None = None
+        self._account = account
+        self._threads = threads
+        self._bus = bus
+        self._runners: dict[Key, Runner] = {}
+        self._keyboards: dict[Key, Keyboard] = {}
+        self._typists: dict[Key, Typist] = {}
+        self._views: dict[Key, View] = {}
+        self._advancing: dict[Key, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._starting: dict[ThreadId, int] = {}
+
+    # ---- its life
+
+    async def start(self) -> None:
+        """Say of what ran when the node went away that it has ended, and begin to listen."""
+        for name in await self._threads.store.checkpoints():
+            if name.startswith(_CHECKPOINT):
+                await self._settle(name)
+        self._threads.on_change.append(self._on_change)
+        if self.whispers is not None:
+            self.whispers.on("keys", self._heard)
+        self._later(self._follow_rebuilding())
+
+    async def _settle(self, name: str) -> None:
+        _, thread, terminal = name.split("/")
+        try:
+            await self._say(ThreadId(from_text(thread)), from_text(terminal), Ended(None, STOPPED))
+        except OpenSeshError as error:
+            if error.kind not in PASSING:  # it never can be said
+                await self._threads.store.write(Batch(checkpoints={name: None}))
+
+    async def close(self) -> None:
+        """End every program, and have that said."""
+        await asyncio.gather(*(runner.end(STOPPED) for runner in self._runners.values()), return_exceptions=True)
+        ending = [runner.task for runner in self._runners.values()]
+        if ending:
+            await asyncio.wait(ending, timeout=3.0)
+        tasks = [*ending, *self._tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # ---- running
+
+    async def run(
+        self, thread: ThreadId, words: Sequence[str], folder: str, environment: Mapping[str, str], size: tuple[int, int]
+    ) -> str:
+        """Start a program in a terminal of the thread; the terminal's id.
+
+        Raises PERMISSION_DENIED below editor, PROGRAM_NOT_STARTED, and what writing to the thread raises.
+        """
+        self._check_role(await self._threads.open(thread))
+        check(words, folder, environment)
+        self._check_room(thread)
+        terminal = os.urandom(TERMINAL_BYTES)
+        self._starting[thread] = self._starting.get(thread, 0) + 1
+        try:
+            shown = tuple(word[:MAX_WORD_CHARACTERS] for word in words[:MAX_WORDS])
+            await self._say(thread, terminal, Opened(shown, *size, "", self._threads.now_ms()))
+            try:
+                program = await Program.start(words, folder, environment, *size)
+            except OpenSeshError as error:
+                await self._say(thread, terminal, Ended(None, error.message))
+                raise
+            key = (thread, self._own_lane(terminal))
+            runner = self._runners[key] = Runner(program, lambda chunk: self._say(thread, terminal, chunk))
+        finally:
+            self._starting[thread] -= 1
+        runner.task.add_done_callback(lambda task: self._ended(key, task))
+        self._view(key)
+        self._advance(key)
+        return to_text(terminal)
+
+    def _check_role(self, opened: OpenThread) -> None:
+        role = opened.replica.membership.role(self._account.identity)
+        if not may_write(role, LaneKind.OUTPUT):
+            raise denied(WRITES[LaneKind.OUTPUT], role)
+
+    def _check_room(self, thread: ThreadId) -> None:
+        here = sum(1 for each, _ in self._runners if each == thread) + self._starting.get(thread, 0)
+        everywhere = len(self._runners) + sum(self._starting.values())
+        if here >= MAX_RUNNING_EACH or everywhere >= MAX_RUNNING:
+            raise errors.PROGRAM_NOT_STARTED(
+                f"{here} terminals run in this thread, and {everywhere} on this device; that is as many as may.",
+                next="Close one with: opensesh terminal close THREAD TERMINAL",
+            )
+
+    def _own_lane(self, terminal: bytes) -> Lane:
+        return Lane(LaneKind.OUTPUT, self._account.device.id, terminal)
+
+    async def _say(self, thread: ThreadId, terminal: bytes, chunk: Chunk) -> None:
+        """One chunk, durable. What runs is noted with its first one, and the note goes with the last."""
+        async with self._threads.change(thread) as draft:
+            draft.output(terminal, chunk)
+            name = f"{_CHECKPOINT}{to_text(thread)}/{to_text(terminal)}"
+            if isinstance(chunk, Opened):
+                draft.batch.checkpoints[name] = b"\1"
+            elif isinstance(chunk, Ended):
+                draft.batch.checkpoints[name] = None
+
+    def _ended(self, key: Key, task: "asyncio.Task[None]") -> None:
+        self._runners.pop(key, None)
+        self._keyboards.pop(key, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a terminal broke off: %s", type(error).__name__)
+        self._drop_idle()
+
+    # ---- what there is
+
+    async def list(self, thread: ThreadId) -> list[dict[str, Any]]:
+        """The thread's terminals, oldest first."""
+        opened = await self._threads.open(thread)
+        return [self._row(opened, output) for output in _outputs(opened)]
+
+    def _row(self, opened: OpenThread, output: Output) -> dict[str, Any]:
+        author = self._threads.author_of(opened, output.lane.owner)
+        return shapes.terminal(output, author) | {"here": (opened.id, output.lane) in self._runners}
+
+    async def find(self, thread: ThreadId, name: str | None) -> Key:
+        """The terminal of that id, or unique beginning of one; without one, the last that was begun and runs, or the
+        last at all. Raises TERMINAL_NOT_FOUND with those there are."""
+        opened = await self._threads.open(thread)
+        outputs = _outputs(opened)
+        if name is not None:
+            found = [output for output in outputs if to_text(output.lane.scope).startswith(name)]
+        else:
+            found = ([output for output in outputs if output.ended is None] or outputs)[-1:]
+        if len(found) != 1:
+            there = [shapes.terminal(each, {}) for each in outputs[-10:]]
+            rows = [{"terminal": each["terminal"], "command": " ".join(each["command"])} for each in there]
+            raise errors.TERMINAL_NOT_FOUND(terminals=rows)
+        return thread, found[0].lane
+
+    # ---- watching
+
+    async def watch(self, thread: ThreadId, name: str | None) -> AsyncIterator[dict[str, Any]]:
+        """The screen of a terminal, then what changes, to its end. Raises TERMINAL_NOT_FOUND."""
+        key = await self.find(thread, name)
+        view = self._view(key)
+        if view.watchers >= MAX_WATCHERS:
+            raise errors.TOO_LARGE("As many as may watch this terminal already.", limit=MAX_WATCHERS)
+        view.watchers += 1
+        try:
+            await view.advance()
+            async for line in view.watch():
+                yield line
+        finally:
+            view.watchers -= 1
+            self._drop_idle()
+
+    def _view(self, key: Key) -> View:
+        view = self._views.get(key)
+        if view is None:
+            if sum(1 for each in self._views if each not in self._runners) >= MAX_VIEWS and key not in self._runners:
+                raise errors.TOO_LARGE("As many terminals as may be are watched already.", limit=MAX_VIEWS)
+            view = self._views[key] = View(self._threads, *key)
+        return view
+
+    def _drop_idle(self) -> None:
+        """A screen is kept while somebody watches, or its program runs here and may ask it something."""
+        for key in [each for each, view in self._views.items() if not view.watchers and each not in self._runners]:
+            del self._views[key]
+
+    def _on_change(self, opened: OpenThread, receipts: Sequence[Receipt]) -> None:
+        for lane in {lane for receipt in receipts for lane in receipt.lanes if lane.kind is LaneKind.OUTPUT}:
+            if (opened.id, lane) in self._views:
+                self._advance((opened.id, lane))
+
+    async def _follow_rebuilding(self) -> None:
+        """A cut took something back: what is shown begins anew."""
+        with self._bus.subscribe() as happenings:
+            async for event in happenings:
+                for key in list(self._views):
+                    if isinstance(event, Overflow) or (
+                        event.type == "thread.rebuilt" and event.thread == to_text(key[0])
+                    ):
+                        self._advance(key)
+
+    def _advance(self, key: Key) -> None:
+        """Have a view go on, unless it is about to look anyway."""
+        view, going = self._views[key], self._advancing.get(key)
+        view.stale = True
+        if going is None:
+            task = self._advancing[key] = self._later(self._advanced(key, view))
+            task.add_done_callback(lambda _: self._advancing.pop(key, None))
+
+    async def _advanced(self, key: Key, view: View) -> None:
+        while view.stale:
+            view.stale = False
+            try:
+                await view.advance()
+            except OpenSeshError as error:
+                log.info("a terminal is not shown: %s", error.kind.name)
+                return
+            replies, view.replies = view.replies, []
+            if (runner := self._runners.get(key)) is not None:
+                runner.type(b"".join(replies))
+
+    # ---- typing
+
+    async def input(self, thread: ThreadId, name: str | None, data: bytes) -> Key:
+        """Type into a terminal, here or where it runs. Raises PERMISSION_DENIED for who doesn't control it,
+        TERMINAL_ENDED, and NETWORK_ERROR where another device runs it and none can be reached."""
+        key, verdict = await self._own_verdict(thread, name)
+        if key in self._runners:
+            self._runners[key].type(_allowed(data, verdict))
+            return key
+        typist = self._typists.get(key)
+        if typist is None:
+            typist = self._typists[key] = Typist(key[1].scope, os.urandom(8))
+            if len(self._typists) > MAX_TYPISTS:
+                del self._typists[next(iter(self._typists))]
+        for payload in typist.type(_allowed(data, verdict)):
+            self._whisper(thread, payload)
+        return key
+
+    async def resize(self, thread: ThreadId, name: str | None, columns: int, rows: int) -> Key:
+        """Another size, from who controls the terminal. Raises as `input`."""
+        key, verdict = await self._own_verdict(thread, name)
+        _allowed(b"", verdict)
+        if (runner := self._runners.get(key)) is not None:
+            runner.resize(columns, rows)
+        else:
+            self._whisper(thread, encode_pressed(Sized(key[1].scope, columns, rows)))
+        return key
+
+    async def close_one(self, thread: ThreadId, name: str | None) -> Key:
+        """End a terminal's program. Raises as `input`."""
+        key, verdict = await self._own_verdict(thread, name)
+        _allowed(b"", verdict)
+        if (runner := self._runners.get(key)) is not None:
+            await runner.end(CLOSED)
+            await asyncio.wait({runner.task})
+        else:
+            self._whisper(thread, encode_pressed(Closed(key[1].scope)))
+        return key
+
+    async def _own_verdict(self, thread: ThreadId, name: str | None) -> tuple[Key, Verdict]:
+        """A terminal that has not ended, and whether this device types there. Raises TERMINAL_NOT_FOUND,
+        TERMINAL_ENDED, and PERMISSION_DENIED below editor."""
+        key = await self.find(thread, name)
+        opened = await self._threads.open(thread)
+        self._check_role(opened)
+        if opened.replica.outputs[key[1]].ended is not None:
+            raise errors.TERMINAL_ENDED()
+        device = DeviceId(key[1].owner)
+        runner = opened.replica.membership.identity_of.get(device, IdentityId(b""))
+        seat = Seat(thread, key[1].scope, runner, device)
+        return key, self.control.may_type(seat, self._account.identity, self._account.device.id)
+
+    def _whisper(self, thread: ThreadId, payload: bytes) -> None:
+        if self.whispers is None:
+            raise errors.NETWORK_ERROR("The device that runs this terminal can't be reached.")
+        self.whispers.send(thread, "keys", payload)
+
+    def _heard(self, thread: ThreadId, identity: IdentityId, device: DeviceId, payload: bytes) -> None:
+        """A device of the thread typed: believed to be who it says, and to be an editor."""
+        pressed = decode_pressed(payload)
+        if pressed is None:
+            return
+        key = (thread, self._own_lane(pressed.terminal))
+        runner = self._runners.get(key)
+        if runner is None:
+            return
+        seat = Seat(thread, pressed.terminal, self._account.identity, self._account.device.id)
+        verdict = self.control.may_type(seat, identity, device)
+        if isinstance(pressed, Typed):
+            new = self._keyboards.setdefault(key, Keyboard()).new(device, pressed)
+            if isinstance(verdict, Allowed):
+                runner.type(new)
+            elif isinstance(verdict, NeedsEnterFrom):
+                runner.type(without_enter(new))
+        elif isinstance(verdict, Allowed) and isinstance(pressed, Sized):
+            runner.resize(pressed.columns, pressed.rows)
+        elif isinstance(verdict, Allowed):
+            self._later(runner.end(CLOSED))
+
+    def _later(self, work: Any) -> "asyncio.Task[None]":
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _outputs(opened: OpenThread) -> list[Output]:
+    """Those that have begun, by when, as their devices say."""
+    begun = [
+        (output.opened.at_ms, lane, output)
+        for lane, output in opened.replica.outputs.items()
+        if output.opened is not None and is_terminal(lane)
+    ]
+    return [output for *_, output in sorted(begun, key=lambda each: each[:2])][-MAX_LISTED:]
+
+
+def _allowed(data: bytes, verdict: Verdict) -> bytes:
+    """What of it may be typed. Raises PERMISSION_DENIED if nothing may."""
+    if isinstance(verdict, NeedsEnterFrom):
+        kept = without_enter(data)
+        if kept or not data:
+            return kept
+    elif isinstance(verdict, Allowed):
+        return data
+    driver = verdict.driver if isinstance(verdict, No) else verdict.identity
+    raise errors.PERMISSION_DENIED(
+        "Somebody else types into this terminal." if isinstance(verdict, No) else "Somebody else presses Enter here.",
+        next="Ask for control of it.",
+        role="editor",
+        driver=to_text(driver) if driver is not None else None,
+    )
