@@ -4,10 +4,13 @@ import os
 import sys
 from typing import Any
 
+from client.cli.inputs import stdin_text
 from client.cli.out import Out
-from client.cli.parse import Arguments
+from client.cli.parse import Arguments, usage
 from client.cli.session import Session
+from client.cli.table import VERBS
 from client.cli.text import flat, local_time, one_line, table
+from client.wire import MAX_REQUEST_BYTES
 
 _SIZE = (80, 24)
 
@@ -50,7 +53,10 @@ def attach(session: Session, arguments: Arguments) -> int:
 
 def type_text(session: Session, arguments: Arguments) -> int:
     """Type a text, with Enter behind it if asked for."""
-    text = arguments.text.replace("\n", "\r") + ("\r" if arguments.enter else "")
+    text = stdin_text(MAX_REQUEST_BYTES) if arguments.text == "-" else arguments.text or ""
+    if not text and not arguments.enter:
+        raise usage(VERBS["terminal type"], "TEXT is missing, or --enter.")
+    text = text.replace("\n", "\r") + ("\r" if arguments.enter else "")
     typed = session.call("terminal.input", thread=arguments.thread, terminal=arguments.terminal, text=text)
     if session.out.as_json:
         session.out.data(typed)
