@@ -115,7 +115,6 @@ class Control:
                 self._take(draft, terminal)
             else:
                 someone = self._people.find(opened.replica, who or "")
-                self._check_editor(opened, someone)
                 if action in ("type-only", "watch-only"):
                     self._let_type(draft, someone, action == "type-only")
                 else:
@@ -151,6 +150,7 @@ class Control:
         helm, device, now_ms = self._helm(opened), self._account.device.id, self._threads.now_ms()
         lane, state = Lane(LaneKind.DECISIONS, device), self.state(opened, terminal)
         if self._runs(opened, terminal) == me:
+            self._check_editor(opened, someone)
             word = helm.next_word(terminal, someone if someone != me else None, device, _name(), now_ms)
             if self._is_owner(opened) and someone in helm.typists():
                 typing = helm.next_typing(someone, False, device, _name(), now_ms)
@@ -161,6 +161,7 @@ class Control:
             raise self._denied(opened, "owner", "Only who runs it can grant control; who drives can hand it on.")
         if state.driver != me:
             raise self._denied(opened, "driver", "You don't drive this, so you can't hand it on.")
+        self._check_editor(opened, someone)
         if someone == me:
             return
         handover, spent = helm.next_handover(state, someone, device, _name(), now_ms), helm.spent(device)
@@ -184,6 +185,7 @@ class Control:
         opened, device = draft.thread, self._account.device.id
         if not self._is_owner(opened):
             raise self._denied(opened, "owner", "Only the thread's owner says who may type.")
+        self._check_editor(opened, someone)
         typing = self._helm(opened).next_typing(someone, allowed, device, _name(), self._threads.now_ms())
         draft.commit(Lane(LaneKind.DECISIONS, device), lambda doc: put_typing(doc, typing))
 

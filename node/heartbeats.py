@@ -214,13 +214,17 @@ class Heartbeats:
         opened = await self._threads.open(thread)
         now = set(self._watches[thread].warnings(opened.replica, self._threads.now_ms()))
         before = self._told.get(thread, set())
-        for warning in sorted(now - before, key=lambda each: each.since):
+        for warning in sorted(now - before, key=_place):
             log.warning("%s: %s", to_text(thread)[:8], warning.why)
             shown = self._shown(opened, warning)
             await self._threads.announce("sync.warning", thread, {**shown, "state": "raised"})
-        for warning in sorted(before - now, key=lambda each: each.since):
+        for warning in sorted(before - now, key=_place):
             shown = self._shown(opened, warning)
             await self._threads.announce("sync.warning", thread, {**shown, "state": "cleared"})
         self._told[thread] = now
         if not now:
             del self._told[thread]
+
+
+def _place(warning: Warning) -> tuple[int, str, bytes]:
+    return (warning.since, warning.why, warning.device or b"")

@@ -347,3 +347,27 @@ def test_the_pinned_endorsement_comes_out_alike_in_any_order_before_and_after_it
         assert plain(sorted(replica.accepted(Lane(LaneKind.SHARED)))) == found["accepted"][stage]
         carried = {link: sorted(keepers) for link, keepers in replica.carried().items()}
         assert plain(carried) == found["carried"][stage]
+
+
+def test_presence_messages_open_with_the_epochs_key_and_are_signed_by_the_device() -> None:
+    """As a member reads them who has the thread's content key, and nothing of the code but its ciphers."""
+    found = pinned("presence")
+    key = keys.derive(raw(found["epoch_key"]), "epoch-presence", raw(found["thread"]))
+    assert key == raw(found["presence_key"])
+    device = DeviceKeys.from_seed(raw(found["device_seed"])).id
+    kinds = []
+    for case in found["messages"]:
+        message = raw(case["message"])
+        head, nonce, sealed = message[:9], message[9:33], message[33:]
+        assert head[0] == 1 and nonce == raw(case["nonce"]) and len(sealed) % 128 == keys.TAG_BYTES
+        text = keys.unseal(key, nonce, sealed, head)
+        statement, signature = msgspec.msgpack.decode(text[4 : 4 + int.from_bytes(text[:4], "big")])
+        assert keys.verify(device, "presence", statement, signature)
+        fields = msgspec.msgpack.decode(statement)
+        assert plain(fields) == list(case["statement"].values())
+        kinds.append((fields[7], fields[8]))
+    here, beat = found["here"], found["heartbeat"]
+    payloads = dict(kinds)
+    assert plain(msgspec.msgpack.decode(payloads["here"])) == list(here.values())
+    proofs = [list(proof.values()) for proof in beat["proofs"]]
+    assert plain(msgspec.msgpack.decode(payloads["heartbeat"])) == [1, beat["own"], beat["heads"], proofs]

@@ -5,6 +5,7 @@ import sqlite3
 import time
 
 from tests.system.machines import Device, Relay, Room, room, settle
+from tests.waiting import eventually
 
 __all__ = ["room"]
 
@@ -58,3 +59,16 @@ def test_who_shows_the_other_device_within_a_second_and_the_relay_keeps_nothing_
     assert gone["gone"] == [row["device"]["id"]]
     assert here(laptop, thread) == {"laptop": "active"}
     assert stored(relay) == before
+
+
+def test_a_device_knows_as_of_when_the_membership_is_known_once_the_owners_other_device_speaks(room: Room) -> None:
+    _, laptop, desktop = room.paired()
+    thread = laptop.run("new", "As of")["id"]
+    settle(laptop, desktop)
+    assert desktop.run("show", thread)["membership_as_of"] is None
+    watching = laptop.stream("watch", thread)
+    watching.until("ready")
+    eventually(lambda: desktop.run("sync", "status", thread)["membership_as_of"], "a heartbeat of the laptop")
+    shown = desktop.run("show", thread)
+    assert shown["membership_as_of"] and shown["warnings"] == []
+    assert desktop.run("sync", "status")["warnings"] == []

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.vectors import primitives, signed, spoken
+from tests.vectors import live, primitives, signed, spoken
 
 HERE = Path(__file__).parent
 FILES: dict[str, Callable[[], dict[str, Any]]] = {
@@ -22,6 +22,7 @@ FILES: dict[str, Callable[[], dict[str, Any]]] = {
     "endorsement": signed.of_endorsement,
     "invites": signed.of_invites,
     "terminals": spoken.of_terminals,
+    "presence": live.of_presence,
     "relay": spoken.of_relay,
     "neighbours": spoken.of_neighbours,
     "pairing": spoken.of_pairing,

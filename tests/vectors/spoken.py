@@ -122,6 +122,7 @@ def of_neighbours() -> dict[str, Any]:
         *inventory.listings(thread, full),
         reconcile.Frames(thread, (FRAME,)),
         reconcile.Holds(thread, inventory.digest),
+        reconcile.Whisper(thread, fixed("a presence message", 100)),
     ]
     sent, session = _handshake()
     found: dict[str, Any] = plain(
