@@ -12,12 +12,12 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from crdt import codec
+from crdt import codec, keys
 from crdt.chains import Link
 from crdt.ids import EnvelopeId
 from crdt.permissions import Lane
 
-TERMINAL_BYTES: Final = 16  # of a terminal's id, which is the lane's scope
+TERMINAL_BYTES: Final = 16  # of a terminal's scope, and of its id
 MAX_DATA_BYTES: Final = 64 * 1024
 MAX_COLUMNS: Final = 500
 MAX_ROWS: Final = 200
@@ -168,6 +168,11 @@ class _Session:
             self.size = (chunk.columns, chunk.rows)
         elif isinstance(chunk, Ended):
             self.ended = chunk
+
+
+def terminal_id(lane: Lane) -> bytes:
+    """What a terminal is called outside: no other device can have one of that name."""
+    return keys.digest("terminal", lane.owner, lane.scope, size=TERMINAL_BYTES)
 
 
 def is_terminal(lane: Lane) -> bool:

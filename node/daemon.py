@@ -54,8 +54,8 @@ from node.sharing.rights import Rights
 from node.sharing.steward import Steward
 from node.store import Store
 from node.synchronizer import Synchronizer
+from node.terminals.driving import Driving
 from node.terminals.service import Terminals
-from node.terminals.steering import Steering
 from node.threads import Threads
 from node.upkeep import Upkeep
 
@@ -125,8 +125,8 @@ class Daemon:
         syncing = SyncHandlers(synchronizer, library, heartbeats)
         people_in = People(account, presence.is_here)
         control = Control(account, threads, people_in)
+        terminals.control, terminals.whispers, control.host_of = Driving(control), presence, terminals.host_of
         stack.push_async_callback(control.close)
-        terminals.control, terminals.whispers = Steering(control, threads), presence
         controlling = ControlHandlers(control, library)
         links = Links(account, threads, synchronizer, door)
         rights = Rights(account, threads, people_in)

@@ -5,7 +5,7 @@ from typing import Any
 
 from crdt.content import Message, Part
 from crdt.ids import to_text
-from crdt.output import Output
+from crdt.output import Output, terminal_id
 
 TEXT_PARTS = ("text", "reasoning", "placeholder", "file", "image")
 
@@ -56,7 +56,7 @@ def terminal(output: Output, author: dict[str, Any]) -> dict[str, Any]:
     """A shared terminal, as lists and events have it."""
     opened, ended, size = output.opened, output.ended, output.size
     return {
-        "terminal": to_text(output.lane.scope),
+        "terminal": to_text(terminal_id(output.lane)),
         "command": list(opened.command) if opened else [],
         "state": "running" if ended is None else "ended",
         "code": ended.code if ended else None,

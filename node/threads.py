@@ -192,7 +192,7 @@ class Threads:
         if self._loading.get(thread) is task:
             del self._loading[thread]
 
-    def opened(self, thread: ThreadId) -> OpenThread | None:
+    def peek(self, thread: ThreadId) -> OpenThread | None:
         """The thread if it is in memory."""
         return self._open.get(thread)
 

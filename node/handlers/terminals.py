@@ -6,6 +6,7 @@ from typing import Any
 
 from crdt.errors import REQUEST_INVALID
 from crdt.ids import to_text
+from crdt.output import terminal_id
 from node.api.requests import Context
 from node.library import Library
 from node.terminals.service import Key, Terminals
@@ -62,7 +63,7 @@ class TerminalHandlers:
 
 
 def _named(key: Key) -> dict[str, Any]:
-    return {"terminal": to_text(key[1].scope), "thread": to_text(key[0])}
+    return {"terminal": to_text(terminal_id(key[1])), "thread": to_text(key[0])}
 
 
 def _texts(value: Any, name: str, limit_bytes: int) -> list[str]:

@@ -49,10 +49,10 @@ Verdict = Allowed | NeedsEnterFrom | No
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A terminal, and the person and device that run its program."""
+    """A terminal by its id, and the person and device that run its program."""
 
     thread: ThreadId
-    terminal: bytes
+    terminal: str
     identity: IdentityId
     device: DeviceId
 
@@ -60,13 +60,13 @@ class Seat:
 class Control(Protocol):
     """Who types into which terminal."""
 
-    def may_type(self, seat: Seat, identity: IdentityId, device: DeviceId) -> Verdict:
+    async def may_type(self, seat: Seat, identity: IdentityId, device: DeviceId) -> Verdict:
         """Whether that person, on that device, may type there now. That they are an editor is known."""
 
 
 class OwnIdentity:
     """The control of who has no other: whoever runs the program, on any of their devices."""
 
-    def may_type(self, seat: Seat, identity: IdentityId, device: DeviceId) -> Verdict:
+    async def may_type(self, seat: Seat, identity: IdentityId, device: DeviceId) -> Verdict:
         """Them, and nobody else."""
         return Allowed() if identity == seat.identity else No(seat.identity)

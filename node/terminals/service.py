@@ -6,6 +6,7 @@ the next start.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -14,14 +15,34 @@ from typing import Any, Final
 from crdt import errors
 from crdt.errors import OpenSeshError
 from crdt.ids import DeviceId, IdentityId, ThreadId, from_text, to_text
-from crdt.output import MAX_WORD_CHARACTERS, MAX_WORDS, TERMINAL_BYTES, Chunk, Ended, Opened, Output, is_terminal
+from crdt.output import (
+    MAX_WORD_CHARACTERS,
+    MAX_WORDS,
+    TERMINAL_BYTES,
+    Chunk,
+    Ended,
+    Opened,
+    Output,
+    is_terminal,
+    terminal_id,
+)
 from crdt.permissions import WRITES, Lane, LaneKind, denied, may_write
 from crdt.replica import Receipt
 from node import shapes
 from node.account import Account
 from node.bus import Bus, Overflow
 from node.store import Batch
-from node.terminals.keys import Closed, Keyboard, Sized, Typed, Typist, decode_pressed, encode_pressed, without_enter
+from node.terminals.keys import (
+    Closed,
+    Keyboard,
+    Pressed,
+    Sized,
+    Typed,
+    Typist,
+    decode_pressed,
+    encode_pressed,
+    without_enter,
+)
 from node.terminals.ports import Allowed, Control, NeedsEnterFrom, No, OwnIdentity, Seat, Verdict, Whispers
 from node.terminals.program import Program, check
 from node.terminals.runner import PASSING, Runner
@@ -33,6 +54,7 @@ MAX_RUNNING_EACH: Final = 8  # and of one thread
 MAX_VIEWS: Final = 32  # terminals of which a screen is kept at once, those that run here not counted
 MAX_WATCHERS: Final = 64  # of one terminal
 MAX_TYPISTS: Final = 64
+MAX_PRESSED: Final = 1_024  # messages with keys that wait to be looked at; more are lost, as others may be
 MAX_LISTED: Final = 256  # of one thread, the newest
 STOPPED: Final = "the node stopped"
 CLOSED: Final = "it was closed"
@@ -58,6 +80,7 @@ class Terminals:
         self._advancing: dict[Key, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._starting: dict[ThreadId, int] = {}
+        self._pressed: asyncio.Queue[tuple[ThreadId, IdentityId, DeviceId, Pressed]] = asyncio.Queue(MAX_PRESSED)
 
     # ---- its life
 
@@ -70,6 +93,7 @@ class Terminals:
         if self.whispers is not None:
             self.whispers.on("keys", self._heard)
         self._later(self._follow_rebuilding())
+        self._later(self._take_keys())
 
     async def _settle(self, name: str) -> None:
         _, thread, terminal = name.split("/")
@@ -119,7 +143,7 @@ class Terminals:
         runner.task.add_done_callback(lambda task: self._ended(key, task))
         self._view(key)
         self._advance(key)
-        return to_text(terminal)
+        return to_text(terminal_id(key[1]))
 
     def _check_role(self, opened: OpenThread) -> None:
         role = opened.replica.membership.role(self._account.identity)
@@ -172,7 +196,7 @@ class Terminals:
         opened = await self._threads.open(thread)
         outputs = _outputs(opened)
         if name is not None:
-            found = [output for output in outputs if to_text(output.lane.scope).startswith(name)]
+            found = [output for output in outputs if to_text(terminal_id(output.lane)).startswith(name)]
         else:
             found = ([output for output in outputs if output.ended is None] or outputs)[-1:]
         if len(found) != 1:
@@ -295,25 +319,44 @@ class Terminals:
             raise errors.TERMINAL_ENDED()
         device = DeviceId(key[1].owner)
         runner = opened.replica.membership.identity_of.get(device, IdentityId(b""))
-        seat = Seat(thread, key[1].scope, runner, device)
-        return key, self.control.may_type(seat, self._account.identity, self._account.device.id)
+        seat = Seat(thread, to_text(terminal_id(key[1])), runner, device)
+        return key, await self.control.may_type(seat, self._account.identity, self._account.device.id)
 
     def _whisper(self, thread: ThreadId, payload: bytes) -> None:
         if self.whispers is None:
             raise errors.NETWORK_ERROR("The device that runs this terminal can't be reached.")
         self.whispers.send(thread, "keys", payload)
 
+    def host_of(self, thread: ThreadId, terminal: str) -> IdentityId | None:
+        """On whose device a terminal runs; None for what is none, or of a thread that isn't in memory."""
+        opened = self._threads.peek(thread)
+        if opened is None:
+            return None
+        lanes = [lane for lane in opened.replica.outputs if to_text(terminal_id(lane)) == terminal]
+        return opened.replica.membership.identity_of.get(DeviceId(lanes[0].owner)) if lanes else None
+
     def _heard(self, thread: ThreadId, identity: IdentityId, device: DeviceId, payload: bytes) -> None:
         """A device of the thread typed: believed to be who it says, and to be an editor."""
         pressed = decode_pressed(payload)
-        if pressed is None:
-            return
-        key = (thread, self._own_lane(pressed.terminal))
-        runner = self._runners.get(key)
-        if runner is None:
-            return
-        seat = Seat(thread, pressed.terminal, self._account.identity, self._account.device.id)
-        verdict = self.control.may_type(seat, identity, device)
+        if pressed is not None and (thread, self._own_lane(pressed.terminal)) in self._runners:
+            with contextlib.suppress(asyncio.QueueFull):
+                self._pressed.put_nowait((thread, identity, device, pressed))
+
+    async def _take_keys(self) -> None:
+        """What was heard, one after another: who may type is asked of the thread."""
+        while True:
+            thread, identity, device, pressed = await self._pressed.get()
+            key = (thread, self._own_lane(pressed.terminal))
+            seat = Seat(thread, to_text(terminal_id(key[1])), self._account.identity, self._account.device.id)
+            try:
+                verdict = await self.control.may_type(seat, identity, device)
+            except OpenSeshError as error:
+                log.info("keys are left out: %s", error.kind.name)
+                continue
+            if (runner := self._runners.get(key)) is not None:
+                self._press(key, runner, device, pressed, verdict)
+
+    def _press(self, key: Key, runner: Runner, device: DeviceId, pressed: Pressed, verdict: Verdict) -> None:
         if isinstance(pressed, Typed):
             new = self._keyboards.setdefault(key, Keyboard()).new(device, pressed)
             if isinstance(verdict, Allowed):

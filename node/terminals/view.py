@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from crdt.ids import ThreadId, to_text
-from crdt.output import Chunk, Data, Ended, Opened, Output, Resized
+from crdt.output import Chunk, Data, Ended, Opened, Output, Resized, terminal_id
 from crdt.permissions import Lane
 from node.terminals.cells import Row
 from node.terminals.emulator import MAX_REPLIES, Emulator
@@ -102,7 +102,7 @@ class View:
 
     async def watch(self) -> AsyncIterator[dict[str, Any]]:
         """The screen, then what changes, to the end of the terminal."""
-        told = Told(to_text(self.lane.scope), to_text(self.thread))
+        told = Told(to_text(terminal_id(self.lane)), to_text(self.thread))
         while True:
             news, ended = self._news, self.ended if self.emulator is not None else None
             lines = told.lines(self)

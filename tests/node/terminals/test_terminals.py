@@ -11,6 +11,7 @@ import pytest
 from crdt import errors
 from crdt.errors import OpenSeshError
 from crdt.ids import DeviceId, IdentityId, ThreadId, from_text
+from crdt.output import terminal_id
 from crdt.permissions import LaneKind
 from node.terminals import service, view
 from node.terminals.ports import Allowed, Heard, NeedsEnterFrom, No, Seat, Verdict
@@ -256,9 +257,9 @@ async def test_a_terminal_is_found_by_a_unique_beginning_and_none_by_another(her
         second = await started(on, thread, "cat")
         for name in ("", "zzz"):
             assert await kind_of(OpenSeshError, on.find(thread, name)) is errors.TERMINAL_NOT_FOUND
-        assert (await on.find(thread, None))[1].scope == from_text(second)
+        assert terminal_id((await on.find(thread, None))[1]) == from_text(second)
         await on.close_one(thread, second)
-        assert (await on.find(thread, None))[1].scope == from_text(first)
+        assert terminal_id((await on.find(thread, None))[1]) == from_text(first)
 
 
 # ---- on other devices
@@ -336,7 +337,7 @@ class Ruled:
     def __init__(self, verdict: Verdict) -> None:
         self.verdict = verdict
 
-    def may_type(self, seat: Seat, identity: IdentityId, device: DeviceId) -> Verdict:
+    async def may_type(self, seat: Seat, identity: IdentityId, device: DeviceId) -> Verdict:
         return self.verdict
 
 
@@ -356,6 +357,7 @@ async def test_who_does_not_control_a_terminal_can_not_type_neither_here_nor_fro
         await there.input(thread, terminal, b"forged\r")
         await there.resize(thread, terminal, 99, 9)
         await there.close_one(thread, terminal)
+        await until(on._pressed.empty, "that all of it was looked at")
         on.control = Ruled(NeedsEnterFrom(first.account.identity))
         await there.input(thread, terminal, b"guest\r\x04")
         async with Watcher(there.watch(thread, terminal)) as watcher:
