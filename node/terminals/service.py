@@ -234,6 +234,7 @@ class Terminals:
         """A screen is kept while somebody watches, or its program runs here and may ask it something."""
         for key in [each for each, view in self._views.items() if not view.watchers and each not in self._runners]:
             del self._views[key]
+            self._advancing.pop(key, None)
 
     def _on_change(self, opened: OpenThread, receipts: Sequence[Receipt]) -> None:
         for lane in {lane for receipt in receipts for lane in receipt.lanes if lane.kind is LaneKind.OUTPUT}:
@@ -254,9 +255,8 @@ class Terminals:
         """Have a view go on, unless it is about to look anyway."""
         view, going = self._views[key], self._advancing.get(key)
         view.stale = True
-        if going is None:
-            task = self._advancing[key] = self._later(self._advanced(key, view))
-            task.add_done_callback(lambda _: self._advancing.pop(key, None))
+        if going is None or going.done():
+            self._advancing[key] = self._later(self._advanced(key, view))
 
     async def _advanced(self, key: Key, view: View) -> None:
         while view.stale:

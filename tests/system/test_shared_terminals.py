@@ -139,6 +139,40 @@ def test_a_viewer_sees_a_terminal_and_types_nothing_until_an_editor_runs_one_and
     eventually(lambda: not _is_there(program), "the end of the program of who may run none any more")
 
 
+def test_whoever_drives_a_terminal_types_into_it_from_their_own_device_and_a_guest_leaves_enter_to_them(
+    room: Room,
+) -> None:
+    team = Team(room)
+    team.join("editor")
+    thread = team.thread
+    terminal = team.ana.run("run", thread, "--", "cat")["terminal"]
+    seen = Watching(team.ben, thread, terminal).until(lambda it: it.lines)
+    typing = ["terminal", "type", thread, terminal]
+    assert failing(team.ben, *typing, "too early")["code"] == "E006"
+    team.ana.run("control", thread, "--terminal", terminal, "--grant", "Ben")
+    eventually(lambda: team.ben.run("control", thread, "--terminal", terminal)["driver"]["me"], "Ben drives")
+    team.ben.run(*typing, "typed by ben", "--enter")
+    seen.shows("typed by ben\ntyped by ben")
+    assert failing(team.ana, *typing, "over the shoulder")["code"] == "E006"
+    team.ben.run("terminal", "resize", thread, terminal, "50", "9")
+    seen.until(lambda it: len(it.lines) == 9)
+
+    team.ana.run("control", thread, "--terminal", terminal, "--take")
+    team.ana.run("control", thread, "--type-only", "Ben")
+    me = team.ben.run("whoami")["identity"]
+
+    def only_types() -> bool:
+        return me in [each["identity"] for each in team.ben.run("control", thread, "--terminal", terminal)["typing"]]
+
+    eventually(only_types, "Ben only types")
+    team.ben.run(*typing, "a guest wrote this", "--enter")
+    seen.shows("a guest wrote this")
+    team.ana.run(*typing, "!", "--enter")
+    seen.shows("a guest wrote this!\na guest wrote this!")
+    team.ana.run("terminal", "close", thread, terminal)
+    seen.until(lambda it: it.end)
+
+
 def test_the_text_of_a_terminal_goes_through_a_pipe(room: Room) -> None:
     device = room.device("laptop")
     thread = device.run("new", "Shell")["id"]
