@@ -7,6 +7,7 @@ from crdt.permissions import Role
 from node.account import Account
 from node.api.requests import Context
 from node.library import Library
+from node.secrets.thread import scan_thread
 from node.sharing import preview
 from node.sharing.forking import Forking
 from node.sharing.joining import Joining
@@ -14,6 +15,7 @@ from node.sharing.leftovers import leftovers
 from node.sharing.links import Links
 from node.sharing.people import People
 from node.sharing.rights import Rights
+from node.terminals.secrets import scan_terminals
 from node.threads import Threads
 
 ROLES = {"view": Role.VIEWER, "comment": Role.COMMENTER, "edit": Role.EDITOR} | {
@@ -49,13 +51,16 @@ class SharingHandlers:
     async def preview(self, p: Any, context: Context) -> dict[str, Any]:
         """`share.preview`"""
         opened = await self._threads.open((await self._library.find(p.thread)).id)
-        return preview.preview(opened, p.begin)
+        return preview.preview(opened, p.begin, await scan_terminals(self._threads, opened.id))
 
     async def create(self, p: Any, context: Context) -> dict[str, Any]:
         """`share.create`"""
         thread = (await self._library.find(p.thread)).id
         if p.begin is not None:
             thread = await self._forking.fork(thread, p.begin, allow_secrets=p.allow_secrets)
+        elif not p.allow_secrets and (printed := await scan_terminals(self._threads, thread)):
+            opened = await self._threads.open(thread)
+            preview.check([*scan_thread(opened.view.messages()), *preview.beside(opened), *printed])
         offered = await self._links.offer(
             thread,
             ROLES[p.permission],

@@ -15,11 +15,13 @@ OPENING = 80  # characters of the first and last message that are shown
 MAX_LISTED = 50  # places that an error lists; the count is whole
 
 
-def preview(opened: OpenThread, begin: str | None) -> dict[str, Any]:
-    """In the API's shape; only the messages from `begin` on, if it is given. Raises REQUEST_INVALID for no message."""
+def preview(opened: OpenThread, begin: str | None, printed: Sequence[Place] = ()) -> dict[str, Any]:
+    """In the API's shape; only the messages from `begin` on, if it is given. Raises REQUEST_INVALID for no message.
+
+    `printed` are the secrets in what its terminals have printed."""
     view = opened.view
     messages = since(view, begin) if begin is not None else view.messages()
-    places = scan_thread(messages) + ([] if begin is not None else beside(opened))
+    places = scan_thread(messages) + ([] if begin is not None else [*beside(opened), *printed])
     parts = Counter(part.type for message in messages for part in message.parts)
     meta = view.meta()
     return {

@@ -173,6 +173,19 @@ def test_whoever_drives_a_terminal_types_into_it_from_their_own_device_and_a_gue
     seen.until(lambda it: it.end)
 
 
+def test_a_secret_that_a_terminal_printed_is_named_before_the_thread_is_shared(room: Room) -> None:
+    relay, device = room.relay(), room.device("laptop")
+    device.run("sync", "connect", relay.url)
+    thread = device.run("new", "Shell")["id"]
+    token = "gh" + "p_" + "aB3dE6gH9jK2mN5pQ8sT1vW4xY7zA0cD3fG6"
+    terminal = device.run("run", thread, "--", "sh", "-c", f"echo; echo {token}")["terminal"]
+    Watching(device, thread).until(lambda it: it.end)
+    refused = failing(device, "share", thread, "--permission", "viewer")
+    places = [(each["field"], each["message"], each["line"]) for each in refused["details"]["findings"]]
+    assert (refused["name"], places) == ("SECRETS_FOUND", [("terminal", terminal, 2)])
+    assert device.run("share", thread, "--permission", "viewer", "--allow-secrets")["link"]
+
+
 def test_the_text_of_a_terminal_goes_through_a_pipe(room: Room) -> None:
     device = room.device("laptop")
     thread = device.run("new", "Shell")["id"]

@@ -14,9 +14,9 @@ _WHO = Parameter("who", "text", "Name, device name, id, or unique prefix of the 
 _RIGHTS = (*WRITE_THREAD, e.MEMBER_NOT_FOUND)
 _FINDING: dict[str, object] = {
     "kind": "text",
-    "message": "message or comment id",
+    "message": "message or comment id; of a terminal its id",
     "part": "index from 0",
-    "field": "text | input | result | comment | draft | notes",
+    "field": "text | input | result | comment | draft | notes | terminal",
     "line": "from 1",
     "excerpt": "the first few characters",
     "why": "text",
