@@ -70,6 +70,7 @@ class Typist:
         self._terminal, self._stream = terminal, stream
         self._at = 0
         self._before = b""
+        self.last = b""  # the newest payload
 
     def type(self, data: bytes) -> list[bytes]:
         """The payloads that carry these bytes."""

@@ -56,6 +56,7 @@ MAX_WATCHERS: Final = 64  # of one terminal
 MAX_TYPISTS: Final = 64
 MAX_PRESSED: Final = 1_024  # messages with keys that wait to be looked at; more are lost, as others may be
 MAX_LISTED: Final = 256  # of one thread, the newest
+REPEAT_AFTER_S: Final = (0.15, 0.6, 2.0)  # since the keys, or since the last time
 STOPPED: Final = "the node stopped"
 CLOSED: Final = "it was closed"
 _CHECKPOINT: Final = "terminal/"
@@ -286,7 +287,17 @@ class Terminals:
                 del self._typists[next(iter(self._typists))]
         for payload in typist.type(_allowed(data, verdict)):
             self._whisper(thread, payload)
+            typist.last = payload
+        self._later(self._repeat(thread, typist, typist.last))
         return key
+
+    async def _repeat(self, thread: ThreadId, typist: Typist, payload: bytes) -> None:
+        """What is said to nobody's store may be lost: the last keys are said again, unless others followed them."""
+        for pause_s in REPEAT_AFTER_S:
+            await asyncio.sleep(pause_s)
+            if typist.last is not payload:
+                return
+            self._whisper(thread, payload)
 
     async def resize(self, thread: ThreadId, name: str | None, columns: int, rows: int) -> Key:
         """Another size, from who controls the terminal. Raises as `input`."""
