@@ -125,7 +125,8 @@ class Daemon:
         syncing = SyncHandlers(synchronizer, library, heartbeats)
         people_in = People(account, presence.is_here)
         control = Control(account, threads, people_in)
-        terminals.control, terminals.whispers, control.host_of = Driving(control), presence, terminals.host_of
+        hands = terminals.hands
+        hands.control, hands.whispers, control.host_of = Driving(control), presence, hands.host_of
         stack.push_async_callback(control.close)
         controlling = ControlHandlers(control, library)
         links = Links(account, threads, synchronizer, door)
@@ -135,7 +136,7 @@ class Daemon:
         running = RunHandlers(runs, providers, library)
         comments = CommentHandlers(threads, library, runs)
         coediting = CoeditingHandlers(threads, library, runs)
-        showing = TerminalHandlers(terminals, library)
+        showing = TerminalHandlers(terminals, library, presence.looking)
 
         importer = Importer(threads, threading.begin, account.is_deleted)
         follows = Follows(store, importer, Path.home(), self._settings.texts("import.follow"))

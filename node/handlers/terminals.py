@@ -1,15 +1,17 @@
 """Operations on shared terminals."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from crdt.errors import REQUEST_INVALID
-from crdt.ids import to_text
+from crdt.ids import ThreadId, to_text
 from crdt.output import terminal_id
 from node.api.requests import Context
 from node.library import Library
-from node.terminals.service import Key, Terminals
+from node.terminals.service import Terminals
+from node.terminals.view import Key
 
 MAX_COMMAND_BYTES = 64 * 1024
 MAX_ENVIRONMENT_BYTES = 128 * 1024
@@ -18,9 +20,12 @@ MAX_ENVIRONMENT_BYTES = 128 * 1024
 class TerminalHandlers:
     """`terminal.*`"""
 
-    def __init__(self, terminals: Terminals, library: Library) -> None:
+    def __init__(
+        self, terminals: Terminals, library: Library, looking: Callable[[ThreadId], AbstractContextManager[None]]
+    ) -> None:
         self._terminals = terminals
         self._library = library
+        self._looking = looking
 
     async def run(self, p: Any, context: Context) -> dict[str, Any]:
         """`terminal.run`"""
@@ -44,22 +49,24 @@ class TerminalHandlers:
 
     async def watch(self, p: Any, context: Context) -> AsyncIterator[dict[str, Any]]:
         """`terminal.watch`"""
-        async for line in self._terminals.watch((await self._library.find(p.thread)).id, p.terminal):
-            yield line
+        thread = (await self._library.find(p.thread)).id
+        with self._looking(thread):
+            async for line in self._terminals.watch(thread, p.terminal):
+                yield line
 
     async def input(self, p: Any, context: Context) -> dict[str, Any]:
         """`terminal.input`"""
         thread = (await self._library.find(p.thread)).id
-        return _named(await self._terminals.input(thread, p.terminal, p.text.encode()))
+        return _named(await self._terminals.hands.type(thread, p.terminal, p.text.encode()))
 
     async def resize(self, p: Any, context: Context) -> dict[str, Any]:
         """`terminal.resize`"""
         thread = (await self._library.find(p.thread)).id
-        return _named(await self._terminals.resize(thread, p.terminal, p.columns or 1, p.rows or 1))
+        return _named(await self._terminals.hands.resize(thread, p.terminal, p.columns or 1, p.rows or 1))
 
     async def close(self, p: Any, context: Context) -> dict[str, Any]:
         """`terminal.close`"""
-        return _named(await self._terminals.close_one((await self._library.find(p.thread)).id, p.terminal))
+        return _named(await self._terminals.hands.end((await self._library.find(p.thread)).id, p.terminal))
 
 
 def _named(key: Key) -> dict[str, Any]:

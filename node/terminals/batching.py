@@ -2,9 +2,11 @@
 
 The first bytes after a pause go at once, the next ones together a moment later. Each chunk is an envelope that
 every member keeps, so the pauses grow with their number: what prints for hours without a break costs the
-square root of it. A full chunk never waits.
+square root of it. A full chunk doesn't wait, until a program floods: then it prints as fast as `RATE_BYTES`
+allows, for a thread's conversation takes the same way as its terminals, to everybody.
 """
 
+import math
 from collections import deque
 from typing import Final
 
@@ -13,6 +15,8 @@ from crdt.output import MAX_DATA_BYTES, Chunk, Data, Resized
 PAUSE_MS: Final = 30
 MAX_PAUSE_MS: Final = 1_000
 CHUNKS_PER_STEP: Final = 2_000  # after so many the pause is twice as long, then three times, …
+RATE_BYTES: Final = 1024 * 1024  # a second, in the long run
+BURST_BYTES: Final = 512 * 1024  # at once, after a rest
 MAX_WAITING_BYTES: Final = 4 * MAX_DATA_BYTES  # beyond, the program waits
 
 
@@ -24,6 +28,8 @@ class Batcher:
         self._waiting_bytes = 0
         self._last_ms: int | None = None
         self._made = 0
+        self._room_bytes = float(BURST_BYTES)  # that may be said at once
+        self._room_ms = 0  # as of when
 
     @property
     def is_full(self) -> bool:
@@ -55,9 +61,14 @@ class Batcher:
         if not self._waiting:
             return None
         first = self._waiting[0]
-        if self._last_ms is None or (isinstance(first, bytearray) and len(first) >= MAX_DATA_BYTES):
-            return 0
-        return max(0, self._last_ms + self.pause_ms - now_ms)
+        if isinstance(first, Resized) or len(first) < MAX_DATA_BYTES:
+            return 0 if self._last_ms is None else max(0, self._last_ms + self.pause_ms - now_ms)
+        owed_bytes = -self._room_at(now_ms)
+        return math.ceil(owed_bytes * 1000 / RATE_BYTES) if owed_bytes > 0 else 0
+
+    def _room_at(self, now_ms: int) -> float:
+        """How much a flood may print at once; less than nothing while it has to wait."""
+        return min(BURST_BYTES, self._room_bytes + (now_ms - self._room_ms) * RATE_BYTES / 1000)
 
     def take(self, now_ms: int) -> Chunk | None:
         """The next chunk, due or not."""
@@ -72,6 +83,7 @@ class Batcher:
         data = bytes(first[:MAX_DATA_BYTES])
         del first[:MAX_DATA_BYTES]
         self._waiting_bytes -= len(data)
+        self._room_bytes, self._room_ms = self._room_at(now_ms) - len(data), now_ms
         if not first:
             self._waiting.popleft()
         return Data(data)

@@ -5,7 +5,15 @@ import random
 import pytest
 
 from crdt.output import MAX_DATA_BYTES, Data, Resized
-from node.terminals.batching import CHUNKS_PER_STEP, MAX_PAUSE_MS, MAX_WAITING_BYTES, PAUSE_MS, Batcher
+from node.terminals.batching import (
+    BURST_BYTES,
+    CHUNKS_PER_STEP,
+    MAX_PAUSE_MS,
+    MAX_WAITING_BYTES,
+    PAUSE_MS,
+    RATE_BYTES,
+    Batcher,
+)
 from node.terminals.keys import (
     MAX_TYPED_BYTES,
     REPEATED_BYTES,
@@ -30,6 +38,21 @@ def test_the_first_bytes_go_at_once_and_the_next_ones_together_a_moment_later() 
     assert batcher.take(1030) == Data(b"ab")
     batcher.add(b"c")
     assert batcher.due_in_ms(2000) == 0
+
+
+def test_a_flood_prints_at_once_what_a_rest_has_saved_and_then_at_a_steady_rate() -> None:
+    batcher, said_bytes, now_ms = Batcher(), 0, 10_000
+    while now_ms < 20_000:
+        batcher.add(b"x" * MAX_DATA_BYTES)
+        due = batcher.due_in_ms(now_ms)
+        assert due is not None
+        now_ms += due
+        chunk = batcher.take(now_ms)
+        assert isinstance(chunk, Data)
+        said_bytes += len(chunk.bytes)
+    assert abs(said_bytes - (10 * RATE_BYTES + BURST_BYTES)) <= 2 * MAX_DATA_BYTES
+    batcher.add(b"$ ")
+    assert batcher.due_in_ms(now_ms + PAUSE_MS) == 0, "what is small waits for no flood that is over"
 
 
 def test_a_full_chunk_does_not_wait_and_none_is_larger() -> None:
