@@ -5,9 +5,9 @@ and sealed under an epoch that is safe to write with, so that neither the relay 
 read or make one. A message may be lost; it comes in at most once, and never after a later one of its device.
 
 A process numbers its messages within a random `stream`. Of one device a later stream is believed only if its
-clock says so too, and all only within `CLOCK_SLACK_MS` of our own clock: what was said before we began to
-listen can be played to us for so long and no longer. So a kind that acts (`keys`) names something as young as the
-process it acts on, such as the random id of a terminal.
+clock says so too, and all only within `CLOCK_SLACK_MS` of our own clock (keys within `KEYS_SLACK_MS`): what was said
+before we began to listen can be played to us for so long and no longer. So a kind that acts (`keys`) names something
+as young as the process it acts on, such as the random id of a terminal.
 """
 
 import contextlib
@@ -32,6 +32,7 @@ VERSION: Final = 1
 STREAM_BYTES: Final = 16
 MAX_PAYLOAD_BYTES: Final = 2_816  # what is left of `wire.MAX_PRESENCE_BYTES` in steps of the padding
 CLOCK_SLACK_MS: Final = 600_000  # how far a clock may be off, either way
+KEYS_SLACK_MS: Final = 60_000  # the same for keys: for so long at most a relay can hold back, or repeat, what acts
 SILENCE_MS: Final = 30_000  # after so long without a word somebody is gone
 MAX_BURST: Final = 100  # messages of one device whose signature is checked at once
 BURST_REFILL_MS: Final = 20  # and one more after so long
@@ -270,6 +271,10 @@ class Presences:
                 return epoch, keys.unseal(key, message[_NONCE_AT:_TEXT_AT], message[_TEXT_AT:], message[:_NONCE_AT])
         raise PeerFault("wrong epoch")
 
+    def may_be_forgotten(self, now_ms: int) -> bool:
+        """Whether nothing that was believed could be believed again by somebody who has forgotten it."""
+        return all(not each.counter or now_ms - each.at > CLOCK_SLACK_MS for each in self._tracks.values())
+
     def present(self, now_ms: int) -> list[Present]:
         """The devices heard of within `SILENCE_MS`, by identity and device; our own is not among them."""
         found = []
@@ -282,7 +287,7 @@ class Presences:
 
 
 def _check_new(track: _Track, said: Statement, now_ms: int) -> None:
-    if abs(said.at - now_ms) > CLOCK_SLACK_MS:
+    if abs(said.at - now_ms) > (KEYS_SLACK_MS if said.kind == "keys" else CLOCK_SLACK_MS):
         raise PeerFault("wrong time")
     if said.stream == track.stream:
         if said.counter <= track.counter:

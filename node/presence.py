@@ -253,8 +253,13 @@ class Presence:
         return audience
 
     def _drop_idle(self, new: Audience) -> None:
-        now = asyncio.get_running_loop().time()
-        idle = (each for each in self._audiences.values() if each is not new and not each.is_looking(now))
+        """Of threads where something was believed lately it has to be known, or it would be believed once more."""
+        now, now_ms = asyncio.get_running_loop().time(), self._threads.now_ms()
+        idle = (
+            each
+            for each in self._audiences.values()
+            if each is not new and not each.is_looking(now) and each.ears.may_be_forgotten(now_ms)
+        )
         if len(self._audiences) > MAX_AUDIENCES and (oldest := next(idle, None)) is not None:
             for timer in (oldest.saying, oldest.telling):
                 if timer is not None:

@@ -15,6 +15,7 @@ from crdt.permissions import Role
 from crdt.presence import (
     BURST_REFILL_MS,
     CLOCK_SLACK_MS,
+    KEYS_SLACK_MS,
     MAX_BURST,
     MAX_PAYLOAD_BYTES,
     SILENCE_MS,
@@ -167,6 +168,23 @@ def test_presence_played_to_somebody_who_just_started_is_believed_for_as_long_as
     assert ears(ana).take(message, NOW + CLOCK_SLACK_MS)
     dropped(ears(ana), message, "wrong time", NOW + CLOCK_SLACK_MS + 1)
     dropped(ears(ana), message, "wrong time", NOW - CLOCK_SLACK_MS - 1)
+
+
+def test_keys_are_believed_for_a_minute_so_that_a_relay_cannot_hold_them_back_for_long() -> None:
+    ana, ben, _ = together()
+    message = voice(ben).say(epoch(ben.replica), "keys", b"rm -r", NOW)
+    assert ears(ana).take(message, NOW + KEYS_SLACK_MS)
+    dropped(ears(ana), message, "wrong time", NOW + KEYS_SLACK_MS + 1)
+
+
+def test_what_was_believed_is_not_forgotten_while_it_could_be_believed_again() -> None:
+    ana, ben, _ = together()
+    listening = ears(ana)
+    dropped(listening, forged(ben, signer=CARL), "bad signature")
+    assert listening.may_be_forgotten(NOW), "a forgery keeps nothing in memory"
+    assert listening.take(voice(ben).say(epoch(ben.replica), "keys", b"x", NOW), NOW)
+    assert not listening.may_be_forgotten(NOW + CLOCK_SLACK_MS)
+    assert listening.may_be_forgotten(NOW + CLOCK_SLACK_MS + 1)
 
 
 def test_a_clock_set_back_within_a_stream_opens_no_door_for_the_stream_before() -> None:

@@ -187,6 +187,20 @@ async def test_a_relay_that_whispers_without_end_has_few_threads_read(
     assert len(two.at_laptop._audiences) <= node_presence.MAX_AUDIENCES
 
 
+async def test_a_relay_that_whispers_elsewhere_does_not_have_us_forget_what_keys_were_typed(two: Two) -> None:
+    heard: list[bytes] = []
+    two.at_laptop.on("keys", lambda *given: heard.append(given[3]))
+    two.at_desktop.send(two.thread, "keys", b"a")
+    await until(lambda: heard == [b"a"], "the key")
+    ((_, recorded),) = two.air.said
+    for number in range(2 * node_presence.MAX_AUDIENCES):
+        two.at_laptop.heard(ThreadId(number.to_bytes(32, "big")), b"\x01" + bytes(100))
+    two.at_laptop.heard(two.thread, recorded)
+    two.at_desktop.send(two.thread, "keys", b"b")
+    await until(lambda: heard[-1] == b"b", "the next key")
+    assert heard == [b"a", b"b"], "none was typed twice"
+
+
 async def _refuse(opened: list[ThreadId], thread: ThreadId) -> None:
     from crdt.errors import THREAD_NOT_FOUND
 
