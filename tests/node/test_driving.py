@@ -1,0 +1,111 @@
+"""Control on a node: what strange lanes say keeps nobody from hearing of it, and no stranger is given any."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crdt.control_words import Word, put_word
+from crdt.errors import OpenSeshError
+from crdt.ids import ThreadId, to_text
+from crdt.permissions import Lane, LaneKind, Role
+from crdt.records import Grant
+from node.bus import Subscription
+from node.control import Control
+from node.happenings import Happening
+from node.sharing.people import People
+from tests.crdt.people import Person
+from tests.node.second_device import PATIENCE_S, Machine, machine
+
+BEN, STRANGER = Person("Ben"), Person("Mallory")
+
+
+@pytest.fixture
+async def here(tmp_path: Path) -> AsyncIterator[Machine]:
+    async with machine(tmp_path, "here") as made:
+        yield made
+
+
+@pytest.fixture
+async def thread(here: Machine) -> ThreadId:
+    """A thread with Ben, an editor."""
+    made = await here.new("driven")
+    async with here.threads.change(made) as draft:
+        draft.record(LaneKind.CONTROL, [Grant(BEN.id, int(Role.EDITOR), "Ben")])
+    return made
+
+
+@pytest.fixture
+async def control(here: Machine) -> AsyncIterator[Control]:
+    made = Control(here.account, here.threads, People(here.account, lambda thread, device: False))
+    yield made
+    await made.close()
+
+
+async def changed(events: Subscription) -> dict[str, Any]:
+    async with asyncio.timeout(PATIENCE_S):
+        async for event in events:
+            if isinstance(event, Happening) and event.type == "control.changed":
+                assert event.cursor and not event.passing
+                return event.data
+    raise AssertionError("the bus was closed")
+
+
+async def test_each_change_is_told_once_with_how_it_stands(here: Machine, thread: ThreadId, control: Control) -> None:
+    with here.threads.bus.subscribe() as events:
+        given = await control.act(thread, "grant", "Ben")
+        assert given["driver"]["name"] == "Ben" and await changed(events) == given
+        await here.say(thread, "something else")
+        taken = await control.act(thread, "take")
+        assert taken["driver"]["me"] and await changed(events) == taken
+    assert await control.driver(thread) == here.account.identity
+
+
+async def test_a_word_on_a_terminal_that_there_is_not_keeps_no_other_change_from_being_told(
+    here: Machine, thread: ThreadId, control: Control
+) -> None:
+    device = here.account.device.id
+    with here.threads.bus.subscribe() as events:
+        async with here.threads.change(thread) as draft:
+            word = Word("0189", device, "w1", 1, 1, BEN.id)
+            draft.commit(Lane(LaneKind.DECISIONS, device), lambda doc: put_word(doc, word))
+        assert (await changed(events))["terminal"] == "0189"
+        await control.act(thread, "grant", "Ben")
+        assert (await changed(events))["terminal"] is None
+
+
+async def test_only_the_host_of_a_terminal_grants_it_and_the_owner_can_take_it_from_others(
+    here: Machine, thread: ThreadId, control: Control
+) -> None:
+    control.host_of = lambda thread, terminal: BEN.id if terminal == "t1" else None
+    assert await control.driver(thread, "t1") == BEN.id
+    assert await control.driver(thread, "t2") == here.account.identity
+    with pytest.raises(OpenSeshError) as caught:
+        await control.act(thread, "grant", to_text(here.account.identity), "t1")
+    assert caught.value.kind.name == "PERMISSION_DENIED" and caught.value.details["role"] == "owner"
+    assert (await control.act(thread, "take", terminal="t1"))["driver"]["name"] == "Ben", "back to whose device it is"
+
+
+async def test_who_only_types_may_type_and_does_not_drive(here: Machine, thread: ThreadId, control: Control) -> None:
+    assert not await control.may_type(thread, BEN.id)
+    assert [each["name"] for each in (await control.act(thread, "type-only", "Ben"))["typing"]] == ["Ben"]
+    assert await control.may_type(thread, BEN.id) and await control.driver(thread) == here.account.identity
+    assert (await control.act(thread, "watch-only", "Ben"))["typing"] == []
+    assert not await control.may_type(thread, BEN.id)
+    await control.act(thread, "type-only", "Ben")
+    given = await control.act(thread, "grant", "Ben")
+    assert given["driver"]["name"] == "Ben" and given["typing"] == [], "who is given control may do more than type"
+
+
+@pytest.mark.parametrize("action", ["grant", "hand", "type-only", "watch-only"])
+async def test_nobody_who_is_no_member_is_given_anything(
+    here: Machine, thread: ThreadId, control: Control, action: str
+) -> None:
+    with pytest.raises(OpenSeshError) as caught:
+        await control.act(thread, action, to_text(STRANGER.id))
+    assert caught.value.kind.name == "MEMBER_NOT_FOUND"
+    assert await control.driver(thread) == here.account.identity
+    assert await control.may_type(thread, here.account.identity)
+    assert not await control.may_type(thread, STRANGER.id)
