@@ -10,13 +10,14 @@ the twin of an applied envelope, what an envelope with a right names, what is wa
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Final
 
 from crdt.acceptance import Acceptance
 from crdt.chains import Chains, Link
 from crdt.envelope import ChainKey, Envelope
 from crdt.ids import DeviceId
-from crdt.membership import Membership
+from crdt.membership import Membership, Said
 
 MAX_IDLE: Final = 1_024  # envelopes of one device that are kept though they count for nothing
 MAX_IDLE_BYTES: Final = 4 * 1024 * 1024  # their updates
@@ -102,9 +103,15 @@ class Budget:
 
     def _takes_part(self, link: Link) -> bool:
         """Whether something else may be decided by its being here."""
+        return self._forks(link) or self._is_named(link)
+
+    def _forks(self, link: Link) -> bool:
+        """Whether it makes a fork where without it there would be one branch; see `forks` for what is a branch."""
         siblings = link.parent.children if link.parent else self._chains.openers.get(link.chain, [])
-        is_twin = len(siblings) == 1 and (siblings[0].state != Link.WAITING or not siblings[0].is_idle)
-        return is_twin or self._is_named(link)
+        if not siblings or not self._acceptance.leaves(link):
+            return False
+        others = (each for each in siblings if each is not link and self._acceptance.leaves(each))
+        return len(list(islice(others, 2))) == 1
 
     def _is_named(self, link: Link) -> bool:
         return self._is_awaited(link.id) or any(not each.is_idle for each in self._chains.naming(link.id))
@@ -178,10 +185,8 @@ class Budget:
         if self._chains.get(link.id) is None:
             return  # gone with what it followed
         follows = list(link.onward())
-        siblings = link.parent.children if link.parent else self._chains.openers[link.chain]
-        counts = [each for each in (*siblings, link.parent) if each is not None and not each.is_idle]
-        if len(siblings) == 2 and counts:
-            return  # a fork at what counts: it stays one
+        if self._forks(link):
+            return
         if any(self._is_named(each) for each in follows):
             return
         self._chains.remove(link)
@@ -203,10 +208,13 @@ class Budget:
 
 
 def _gains(device: DeviceId, before: Membership, after: Membership) -> bool:
-    identity = after.identity_of.get(device)
-    if identity is None or identity != before.identity_of.get(device):
-        return identity is not None
-    was, now = before.says_of(identity), after.says_of(identity)
+    homes = after.homes.get(device, ())
+    if not set(homes) <= set(before.homes.get(device, ())):
+        return True
+    return any(_gives(before.says_of(home), after.says_of(home)) for home in homes)
+
+
+def _gives(was: Said, now: Said) -> bool:
     return bool(now.given - was.given or was.limited - now.limited or now.settled - was.settled)
 
 

@@ -30,6 +30,7 @@ from crdt.records import (
     Restrict,
     RevokeDevice,
     Settle,
+    offer_bytes,
 )
 from crdt.replica import Replica
 from tests.adversary import LIES, LyingRelay, Mallory, Scene, digest, forged_words, hear
@@ -360,8 +361,8 @@ def test_a_stolen_device_writes_after_weeks_offline(scene: Scene) -> None:
 
 def test_a_made_up_transfer_makes_nobody_owner(scene: Scene) -> None:
     ben = scene.mallory("Ben")
-    signed = ben.person.root.signing.sign("transfer", scene.thread + ben.person.id)
-    offered = ben.record(LaneKind.CONTROL, Offer(ben.person.id, signed))
+    signed = ben.person.root.signing.sign("transfer", offer_bytes(scene.thread, ben.person.id, b""))
+    offered = ben.record(LaneKind.CONTROL, Offer(ben.person.id, signed, b"", 0, b""))
     hear(ben.desk, [offered])
     scene.attack(offered, ben.record(LaneKind.CONTROL, Accept(ben.read(offered).id, ())))
     scene.comes_to_nothing()
@@ -379,9 +380,11 @@ def test_a_member_admits_by_a_link_they_came_by(scene: Scene) -> None:
     key = InviteKeys.from_secret(link.secret).id
     scene.attack(
         ben.record(
-            LaneKind.CONTROL, Admit(key, bytes(32), friend.id, "Friend"), *stewardship.introduction(friend.entries)
+            LaneKind.CONTROL,
+            Admit(key, bytes(32), friend.id, bytes(32), "Friend"),
+            *stewardship.introduction(friend.entries),
         ),
-        ben.record(LaneKind.CONTROL, Admit(key, bytes(32), ben.person.id, "Ben")),
+        ben.record(LaneKind.CONTROL, Admit(key, bytes(32), ben.person.id, bytes(32), "Ben")),
     )
     scene.comes_to_nothing()
 
@@ -394,7 +397,7 @@ def test_a_withdrawn_link_is_used_by_an_owners_device_that_has_not_heard(scene: 
     friend, key = Person("Friend"), InviteKeys.from_secret(link.secret).id
     phone = scene.mallory("Ana", "phone")
     scene.ana.kept(inviting.withdraw_invite(scene.ana.replica, key))
-    late = Admit(key, bytes(32), friend.id, "Friend")
+    late = Admit(key, bytes(32), friend.id, bytes(32), "Friend")
     scene.attack(phone.record(LaneKind.CONTROL, late, *stewardship.introduction(friend.entries)))
     assert friend.id not in scene.verdict()["members"]
 

@@ -30,7 +30,10 @@ from tests.simulating.links import Links, identity_keys
 from tests.simulating.malice import Malice
 from tests.simulating.world import MINUTE, World
 
-LOCAL_ANSWERS = (errors.PERMISSION_DENIED, errors.WAITING_FOR_KEY)  # an action may end in one of these, and nothing is changed
+LOCAL_ANSWERS = (
+    errors.PERMISSION_DENIED,
+    errors.WAITING_FOR_KEY,
+)  # an action may end in one of these, and nothing is changed
 
 
 @dataclass

@@ -55,7 +55,7 @@ class Links:
         link, person = rng.choice(known), rng.choice(self.joiners)
         keys = InviteKeys.from_secret(link.secret)
         asking = open_redemption(
-            keys, link.thread, redeem(keys, link.thread, person.author(), person.entries, person.name)
+            keys, link.thread, redeem(keys, link.thread, person.author(), person.entries, person.name, bytes(32))
         )
         try:
             commit = inviting.admit(replica, replica.author, asking, device.clock_ms)

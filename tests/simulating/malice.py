@@ -90,7 +90,10 @@ class Malice:
             Restrict(other.id, Role.NONE, ()),
             NewEpoch(EpochId(mallory.chance(32)), 1, ()),
             *(Settle(limit.node.id, (Cut(LaneKind.SHARED, b"", device.id, tips),)) for limit in limits[-1:]),
-            *(Admit(key, mallory.chance(32), self.person.id, "me") for key in replica.membership.invites.offered),
+            *(
+                Admit(key, mallory.chance(32), self.person.id, bytes(32), "me")
+                for key in replica.membership.invites.offered
+            ),
         ]
         frame = mallory.record(LaneKind.CONTROL, rng.choice(choices))
         self.ledger.void.add(mallory.read(frame).id)
