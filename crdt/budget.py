@@ -71,12 +71,13 @@ class Budget:
         return self._set_aside(link.id, device)
 
     def _set_aside(self, identifier: bytes, device: bytes) -> bool:
-        """With it goes what already waits behind it, unless that is what makes a difference."""
-        self._aside.add(_short(identifier))
+        """With it goes what already waits behind it. If one of these makes a difference, everything is read again."""
         self._devices.add(device)
-        if behind := self._chains.drop_waiting(identifier):
-            self.came(behind)
-            self._aside.update(map(_short, behind))
+        behind = self._chains.drop_waiting(identifier)
+        self.came(behind)
+        for each in (identifier, *behind):
+            self._aside.add(_short(each))
+            self.is_outdated |= self._is_named(each)
         return False
 
     def _watch(self, link: Link) -> None:
@@ -103,7 +104,7 @@ class Budget:
 
     def _takes_part(self, link: Link) -> bool:
         """Whether something else may be decided by its being here."""
-        return self._forks(link) or self._is_named(link)
+        return self._forks(link) or self._is_named(link.id)
 
     def _forks(self, link: Link) -> bool:
         """Whether it makes a fork where without it there would be one branch; see `forks` for what is a branch."""
@@ -113,8 +114,8 @@ class Budget:
         others = (each for each in siblings if each is not link and self._acceptance.leaves(each))
         return len(list(islice(others, 2))) == 1
 
-    def _is_named(self, link: Link) -> bool:
-        return self._is_awaited(link.id) or any(not each.is_idle for each in self._chains.naming(link.id))
+    def _is_named(self, identifier: bytes) -> bool:
+        return self._is_awaited(identifier) or any(not each.is_idle for each in self._chains.naming(identifier))
 
     # ---- keeping count
 
@@ -187,7 +188,7 @@ class Budget:
         follows = list(link.onward())
         if self._forks(link):
             return
-        if any(self._is_named(each) for each in follows):
+        if any(self._is_named(each.id) for each in follows):
             return
         self._chains.remove(link)
         for each in follows:
