@@ -5,7 +5,9 @@ together, such an envelope is set aside: of it nothing stays in memory but a par
 stored its frame. If it may come to count after all (its author is given a right, what it refers to comes,
 somebody names it), the replica is `stale` and everything is read again, so that what counts stays a
 function of what was stored. What may take part in the decision about something else is never set aside:
-the twin of an applied envelope, what an envelope with a right names, what is waited for.
+the twin of an applied envelope, what an envelope with a right names, what is waited for, and what a cut
+names with all before it. (So who may write governance records can keep more in memory by cuts of their own:
+as long as these name it.)
 """
 
 from collections import Counter
@@ -14,7 +16,7 @@ from itertools import islice
 from typing import Final
 
 from crdt.acceptance import Acceptance
-from crdt.chains import Chains, Link
+from crdt.chains import Chains, Link, Place
 from crdt.envelope import ChainKey, Envelope
 from crdt.ids import DeviceId
 from crdt.membership import Membership, Said
@@ -58,7 +60,7 @@ class Budget:
         if device == self._own:
             return True
         if self._aside and header.sequence and _short(header.previous) in self._aside:
-            return self._set_aside(envelope.id, device)
+            return self._set_aside(envelope.id, header.chain[:3])
         if not self._is_full(device):
             return True
         parent = self._chains.get(header.previous) if header.sequence else None
@@ -68,16 +70,16 @@ class Budget:
         if not self._is_idle(link) or self._takes_part(link):
             return True
         self._watch(link)
-        return self._set_aside(link.id, device)
+        return self._set_aside(link.id, link.place)
 
-    def _set_aside(self, identifier: bytes, device: bytes) -> bool:
+    def _set_aside(self, identifier: bytes, place: Place) -> bool:
         """With it goes what already waits behind it. If one of these makes a difference, everything is read again."""
-        self._devices.add(device)
+        self._devices.add(place[2])
         behind = self._chains.drop_waiting(identifier)
         self.came(behind)
         for each in (identifier, *behind):
             self._aside.add(_short(each))
-            self.is_outdated |= self._is_named(each)
+            self.is_outdated |= self._is_named(each) or self._acceptance.awaits(place, each)
         return False
 
     def _watch(self, link: Link) -> None:
@@ -104,7 +106,7 @@ class Budget:
 
     def _takes_part(self, link: Link) -> bool:
         """Whether something else may be decided by its being here."""
-        return self._forks(link) or self._is_named(link.id)
+        return self._forks(link) or self._is_named(link.id) or self._acceptance.is_marked(link)
 
     def _forks(self, link: Link) -> bool:
         """Whether it makes a fork where without it there would be one branch; see `forks` for what is a branch."""
@@ -188,12 +190,12 @@ class Budget:
         follows = list(link.onward())
         if self._forks(link):
             return
-        if any(self._is_named(each.id) for each in follows):
+        if any(self._is_named(each.id) or self._acceptance.is_marked(each) for each in follows):
             return
         self._chains.remove(link)
         for each in follows:
             self._watch(each)
-            self._set_aside(each.id, each.header.device)
+            self._set_aside(each.id, each.place)
             if each.is_idle:
                 self.discharge(each)
 
@@ -205,6 +207,10 @@ class Budget:
             concerned = self._devices | {device for device, count in self._counts.items() if count}
             gains = before.owners != after.owners or any(_gains(DeviceId(each), before, after) for each in concerned)
             self.is_outdated |= gains
+            known = {limit.node.id for limit in before.limits}
+            for limit in after.limits:
+                if limit.node.id not in known:
+                    self.named(tip for cut in limit.cuts for tip in cut.tips)
         self.renew()
 
 
