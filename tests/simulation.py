@@ -1,5 +1,8 @@
 """Whole threads lived through in simulation: seeded people, devices, clocks, disks, network and relay.
 
+Among them are villains with patched software, a relay that lies, strangers who race for a link, and devices
+with hardly any room for what counts for nothing.
+
 `python -m tests.simulation SEED` runs one seed again, exactly; `--hours N` runs seeds from SEED on until so
 many node-hours count, and prints totals. A node-hour is one device's simulated hour; it counts only
 with at least 30 commits of that device and 3 faults that befell it.

@@ -148,7 +148,7 @@ class Actions:
         others = self.people[1:] if owner else []
         choices: list[Callable[[Device], None]] = [self._introduce, self._revoke]
         if owner:
-            choices += [self._rotate, *([self._give_or_take] * 3 if others else []), self._settle]
+            choices += [self._rotate, *([self._give_or_take] * 3 if others else []), self._settle, self._settle]
             choices += [self._offer, self._admit, self._admit, self._admit, self._withdraw] if self.links else []
         self.world.rng.choice(choices)(device)
 
@@ -240,10 +240,10 @@ class Actions:
             self.ledger.governed(device.replica, commit, kept)
             self._done(device, commit)
 
-    def welcome(self, device: Device, person: Person) -> None:
-        """Make somebody an editor."""
-        because = [*introduction(person.entries), Grant(person.id, Role.EDITOR, person.name)]
-        self._rotate(device, because, (person, Role.EDITOR))
+    def welcome(self, device: Device, person: Person, role: Role) -> None:
+        """Give somebody their first role."""
+        because = [*introduction(person.entries), Grant(person.id, role, person.name)]
+        self._rotate(device, because, (person, role))
 
     def _revoke(self, device: Device) -> None:
         """Revoke another device of one's own, on the laptop: in the log, with a new identity key; then here."""

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from crdt.content import messages
-from crdt.permissions import LaneKind
+from crdt.permissions import LaneKind, Role
 from crdt.replica import Replica
 from crdt.stewardship import Birth, found
 from crdt.thread import shared_values
@@ -71,7 +71,9 @@ class Scenario:
             device.thread = first.thread
             device.start()
         for person in self.actions.people[1:]:
-            self.actions.welcome(first, person)
+            is_villain = self.actions.malice is not None and person is self.actions.malice.person
+            role = Role.VIEWER if is_villain and self.world.rng.random() < 0.4 else Role.EDITOR
+            self.actions.welcome(first, person, role)
 
     # ---- what is going to happen
 
