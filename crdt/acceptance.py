@@ -93,6 +93,15 @@ class Acceptance:
             return heads
         return [tip for cut in self._cuts_of(link.place) for kept in cut.leaving for tip in kept.missing]
 
+    def is_marked(self, link: Link) -> bool:
+        """Whether a cut of the link's device in its lane names it, or leaves it standing, whatever other cuts do."""
+        cuts = self._cuts_of(link.place)
+        return any(link.id in kept.missing or kept.holds(link) for cut in cuts for kept in cut.leaving)
+
+    def awaits(self, place: Place, identifier: bytes) -> bool:
+        """Whether a cut of that device in that lane names an envelope that isn't here."""
+        return any(identifier in kept.missing for cut in self._cuts_of(place) for kept in cut.leaving)
+
     def closure_of(self, link: Link) -> int:
         """The closure of a link's heads; of none if one of them isn't here."""
         return self._closure(link.header.heads) or 0

@@ -5,18 +5,21 @@ together, such an envelope is set aside: of it nothing stays in memory but a par
 stored its frame. If it may come to count after all (its author is given a right, what it refers to comes,
 somebody names it), the replica is `stale` and everything is read again, so that what counts stays a
 function of what was stored. What may take part in the decision about something else is never set aside:
-the twin of an applied envelope, what an envelope with a right names, what is waited for.
+the twin of an applied envelope, what an envelope with a right names, what is waited for, and what a cut
+names with all before it. (So who may write governance records can keep more in memory by cuts of their own:
+as long as these name it.)
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Final
 
 from crdt.acceptance import Acceptance
-from crdt.chains import Chains, Link
+from crdt.chains import Chains, Link, Place
 from crdt.envelope import ChainKey, Envelope
 from crdt.ids import DeviceId
-from crdt.membership import Membership
+from crdt.membership import Membership, Said
 
 MAX_IDLE: Final = 1_024  # envelopes of one device that are kept though they count for nothing
 MAX_IDLE_BYTES: Final = 4 * 1024 * 1024  # their updates
@@ -57,7 +60,7 @@ class Budget:
         if device == self._own:
             return True
         if self._aside and header.sequence and _short(header.previous) in self._aside:
-            return self._set_aside(envelope.id, device)
+            return self._set_aside(envelope.id, header.chain[:3])
         if not self._is_full(device):
             return True
         parent = self._chains.get(header.previous) if header.sequence else None
@@ -67,15 +70,16 @@ class Budget:
         if not self._is_idle(link) or self._takes_part(link):
             return True
         self._watch(link)
-        return self._set_aside(link.id, device)
+        return self._set_aside(link.id, link.place)
 
-    def _set_aside(self, identifier: bytes, device: bytes) -> bool:
-        """With it goes what already waits behind it, unless that is what makes a difference."""
-        self._aside.add(_short(identifier))
-        self._devices.add(device)
-        if behind := self._chains.drop_waiting(identifier):
-            self.came(behind)
-            self._aside.update(map(_short, behind))
+    def _set_aside(self, identifier: bytes, place: Place) -> bool:
+        """With it goes what already waits behind it. If one of these makes a difference, everything is read again."""
+        self._devices.add(place[2])
+        behind = self._chains.drop_waiting(identifier)
+        self.came(behind)
+        for each in (identifier, *behind):
+            self._aside.add(_short(each))
+            self.is_outdated |= self._is_named(each) or self._acceptance.awaits(place, each)
         return False
 
     def _watch(self, link: Link) -> None:
@@ -102,12 +106,18 @@ class Budget:
 
     def _takes_part(self, link: Link) -> bool:
         """Whether something else may be decided by its being here."""
-        siblings = link.parent.children if link.parent else self._chains.openers.get(link.chain, [])
-        is_twin = len(siblings) == 1 and (siblings[0].state != Link.WAITING or not siblings[0].is_idle)
-        return is_twin or self._is_named(link)
+        return self._forks(link) or self._is_named(link.id) or self._acceptance.is_marked(link)
 
-    def _is_named(self, link: Link) -> bool:
-        return self._is_awaited(link.id) or any(not each.is_idle for each in self._chains.naming(link.id))
+    def _forks(self, link: Link) -> bool:
+        """Whether it makes a fork where without it there would be one branch; see `forks` for what is a branch."""
+        siblings = link.parent.children if link.parent else self._chains.openers.get(link.chain, [])
+        if not siblings or not self._acceptance.leaves(link):
+            return False
+        others = (each for each in siblings if each is not link and self._acceptance.leaves(each))
+        return len(list(islice(others, 2))) == 1
+
+    def _is_named(self, identifier: bytes) -> bool:
+        return self._is_awaited(identifier) or any(not each.is_idle for each in self._chains.naming(identifier))
 
     # ---- keeping count
 
@@ -178,16 +188,14 @@ class Budget:
         if self._chains.get(link.id) is None:
             return  # gone with what it followed
         follows = list(link.onward())
-        siblings = link.parent.children if link.parent else self._chains.openers[link.chain]
-        counts = [each for each in (*siblings, link.parent) if each is not None and not each.is_idle]
-        if len(siblings) == 2 and counts:
-            return  # a fork at what counts: it stays one
-        if any(self._is_named(each) for each in follows):
+        if self._forks(link):
+            return
+        if any(self._is_named(each.id) or self._acceptance.is_marked(each) for each in follows):
             return
         self._chains.remove(link)
         for each in follows:
             self._watch(each)
-            self._set_aside(each.id, each.header.device)
+            self._set_aside(each.id, each.place)
             if each.is_idle:
                 self.discharge(each)
 
@@ -199,14 +207,21 @@ class Budget:
             concerned = self._devices | {device for device, count in self._counts.items() if count}
             gains = before.owners != after.owners or any(_gains(DeviceId(each), before, after) for each in concerned)
             self.is_outdated |= gains
+            known = {limit.node.id for limit in before.limits}
+            for limit in after.limits:
+                if limit.node.id not in known:
+                    self.named(tip for cut in limit.cuts for tip in cut.tips)
         self.renew()
 
 
 def _gains(device: DeviceId, before: Membership, after: Membership) -> bool:
-    identity = after.identity_of.get(device)
-    if identity is None or identity != before.identity_of.get(device):
-        return identity is not None
-    was, now = before.says_of(identity), after.says_of(identity)
+    homes = after.homes.get(device, ())
+    if not set(homes) <= set(before.homes.get(device, ())):
+        return True
+    return any(_gives(before.says_of(home), after.says_of(home)) for home in homes)
+
+
+def _gives(was: Said, now: Said) -> bool:
     return bool(now.given - was.given or was.limited - now.limited or now.settled - was.settled)
 
 

@@ -219,7 +219,8 @@ class Threads:
         with mode(replica):
             for number, frame in enumerate(stored):
                 try:
-                    replica.receive(frame.frame, verify=False)
+                    # What couldn't be opened when it came was stored unseen: nobody has checked its signature.
+                    replica.receive(frame.frame, verify=frame.lane == UNOPENED_LANE)
                 except PeerFault as fault:
                     log.warning("a stored frame of %s is not accepted: %s", to_text(thread)[:8], fault.reason)
                 if number % LOAD_SLICE == 0:

@@ -163,6 +163,47 @@ def test_what_was_set_aside_is_carried_when_somebody_turns_out_to_have_built_on_
     assert_all_orders_agree(ana)
 
 
+def test_what_follows_something_set_aside_is_not_passed_over_if_somebody_waits_for_it() -> None:
+    """It can't be linked, for what it follows is gone: all is read again."""
+    ana, ben, carl = together()
+    first = type_text(ben, lambda text: text.insert(0, "beer"))
+    second = type_text(ben, lambda text: text.insert(4, " again"))
+    carl.read([first, second])
+    type_text(carl, lambda text: text.insert(10, " and wine"))
+    idle = [ben.say(f"idle {number}") for number in range(ROOM)]
+    restrict(ana, BEN)
+    ana.read([*idle, first])
+    assert aside(ana.replica) == 1
+    ana.read(carl.frames[-1:])
+    assert not ana.replica.stale  # what it names may not exist
+    ana.read([second])
+    assert ana.replica.stale
+    assert draft(settled_anyhow(ana)) == "beer again and wine"
+    assert_all_orders_agree(ana)
+
+
+def test_what_a_higher_cut_names_is_not_set_aside_for_it_tells_what_that_cut_leaves() -> None:
+    """One owner's device has removed Ben before what another names as his last; both are asked."""
+    owner = Person("Two devices")
+    owner.add("phone")
+    laptop = owner.found()
+    phone = owner.desk(laptop.replica.thread, "phone")
+    invite(laptop, BEN)
+    ben = BEN.desk(laptop.replica.thread)
+    pass_round(laptop, phone, ben)
+    kept = ben.say("kept")
+    pass_round(laptop, phone, ben)
+    restrict(laptop, BEN)
+    late = [ben.say(f"{number}") for number in range(3 * ROOM)]
+    phone.read(late)
+    restrict(phone, BEN)
+    laptop.read(late[:-1])
+    assert aside(laptop.replica) > 0
+    pass_round(laptop, phone)
+    assert Desk(settled_anyhow(laptop)).shown() == {"kept"} and kept in laptop.frames
+    assert_all_orders_agree(laptop)
+
+
 def test_what_was_set_aside_stays_when_a_settlement_names_it() -> None:
     owner = Person("Two devices")
     owner.add("phone")

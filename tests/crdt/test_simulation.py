@@ -1,6 +1,6 @@
 """Threads lived through in simulation: a few seeds always, a thousand node-hours in the deep tier.
 
-And what shows that the simulation sees anything: three faults, planted on purpose, that it must find.
+And what shows that the simulation sees anything: six faults, planted on purpose, that it must find.
 """
 
 import os
@@ -66,6 +66,28 @@ def test_a_planted_fault_is_caught(planted: Planted, rules: set[str]) -> None:
     assert all("again: python -m tests.simulation" in violation.__notes__[0] for violation in found)
 
 
+@pytest.mark.parametrize(
+    "planted, seeds, rules",
+    [
+        pytest.param(Planted(asks_no_role=True), (3, 15, 17), {"shown"}, id="anybody's role is enough"),
+        pytest.param(Planted(settles_nothing=True), (19,), {"cut"}, id="an accomplice carries after the settlement"),
+        pytest.param(Planted(trusts_the_stored=True), (21, 29), {"refused", "P2"}, id="stored unseen and believed"),
+    ],
+)
+def test_a_planted_fault_that_takes_a_villain_is_caught(
+    planted: Planted, seeds: tuple[int, ...], rules: set[str]
+) -> None:
+    """In seeds in which there is one who makes use of it: without the fault these pass."""
+    found = []
+    for seed in seeds:
+        run(seed)
+        try:
+            run(seed, planted)
+        except Violation as violation:
+            found.append(violation.rule)
+    assert found and set(found) <= rules
+
+
 @pytest.mark.deep
 def test_a_thousand_node_hours_pass_without_a_violation(capsys: pytest.CaptureFixture[str]) -> None:
     began = time.monotonic()
@@ -77,3 +99,6 @@ def test_a_thousand_node_hours_pass_without_a_violation(capsys: pytest.CaptureFi
     assert totals["node-hours that count"] >= DEEP_HOURS
     assert min(totals[f"fault {name}"] for name in ("crash", "put back", "cut off", "bad network")) > 0
     assert min(totals["forgeries"], totals["devices revoked"], totals["rebuilt after a cut"]) > 0
+    assert min(totals["malice"], totals["endorsements by an accomplice"], totals["lies of the relay"]) > 0
+    assert min(totals["joiners admitted"], totals["redemptions refused"], totals["matters settled"]) > 0
+    assert min(totals["carried across a cut"], totals["read anew in another order"]) > 0

@@ -26,6 +26,8 @@ from crdt.thread import SHARED, set_shared
 from tests.crdt.people import Person
 from tests.simulating.device import Device
 from tests.simulating.ledger import Ledger
+from tests.simulating.links import Links, identity_keys
+from tests.simulating.malice import Malice
 from tests.simulating.world import MINUTE, World
 
 LOCAL_ANSWERS = (
@@ -43,6 +45,8 @@ class Actions:
     people: list[Person]
     devices: list[Device]
     commits: Callable[[Device], None]  # told of every commit
+    links: Links | None = None
+    malice: Malice | None = None  # of the last of the people
     revoked: dict[str, set[str]] = field(default_factory=dict)  # person → keys of devices that their log revokes
     numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
@@ -51,7 +55,9 @@ class Actions:
         if not device.is_up:
             return
         try:
-            if not self.keep_house(device):
+            if self.malice is not None and device.person is self.malice.person and self.world.rng.random() < 0.15:
+                self.malice.step(device)
+            elif not self.keep_house(device):
                 names = ("say", "edit", "take_back", "title", "set", "notes", "forge", "govern")
                 does = self.world.rng.choices(names, (50, 6, 5, 8, 10, 14, 2, 5))[0]
                 self.world.totals[f"action {does}"] += 1
@@ -142,7 +148,8 @@ class Actions:
         others = self.people[1:] if owner else []
         choices: list[Callable[[Device], None]] = [self._introduce, self._revoke]
         if owner:
-            choices += [self._rotate, *([self._give_or_take] * 3 if others else []), self._settle]
+            choices += [self._rotate, *([self._give_or_take] * 3 if others else []), self._settle, self._settle]
+            choices += [self._offer, self._admit, self._admit, self._admit, self._withdraw] if self.links else []
         self.world.rng.choice(choices)(device)
 
     def keep_house(self, device: Device) -> bool:
@@ -179,6 +186,7 @@ class Actions:
         if role is not None:
             roles[role[0].name] = role[1]
         recipients = [p.identity_key.public for p in self.people if roles[p.name] >= Role.VIEWER]
+        recipients += identity_keys(self.links.joiners, replica) if self.links else []
         assert replica.author is not None
         author = replica.author
         self._record(device, lambda: rotate(replica, author, recipients, because))
@@ -200,10 +208,42 @@ class Actions:
             self._record(device, lambda: device.replica.commit_record(LaneKind.CONTROL, actions[:16]))
             self.world.totals["matters settled"] += len(actions[:16])
 
-    def welcome(self, device: Device, person: Person) -> None:
-        """Make somebody an editor."""
-        because = [*introduction(person.entries), Grant(person.id, Role.EDITOR, person.name)]
-        self._rotate(device, because, (person, Role.EDITOR))
+    def _offer(self, device: Device) -> None:
+        assert self.links is not None
+        offer = self.links.offer
+        self._record(device, lambda: offer(device))
+        for each in (
+            *self.links.owners,
+            *self.links.owners,
+        ):  # whoever has the link uses it at once, before each of them
+            self.world.after(self.world.rng.randrange(4 * MINUTE), lambda at=each: self._asked(at))  # type: ignore[misc]
+
+    def _asked(self, device: Device) -> None:
+        if device.is_up and not device.deaf:
+            try:
+                self._admit(device)
+            except OpenSeshError as error:
+                if error.kind not in LOCAL_ANSWERS:
+                    raise
+
+    def _admit(self, device: Device) -> None:
+        assert self.links is not None
+        kept = self.ledger.applied_in(device.replica)
+        if commit := self.links.admit(device):
+            self.ledger.governed(device.replica, commit, kept)
+            self._done(device, commit)
+
+    def _withdraw(self, device: Device) -> None:
+        assert self.links is not None
+        kept = self.ledger.applied_in(device.replica)
+        if commit := self.links.withdraw(device):
+            self.ledger.governed(device.replica, commit, kept)
+            self._done(device, commit)
+
+    def welcome(self, device: Device, person: Person, role: Role) -> None:
+        """Give somebody their first role."""
+        because = [*introduction(person.entries), Grant(person.id, role, person.name)]
+        self._rotate(device, because, (person, role))
 
     def _revoke(self, device: Device) -> None:
         """Revoke another device of one's own, on the laptop: in the log, with a new identity key; then here."""

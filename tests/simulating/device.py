@@ -11,6 +11,7 @@ from crdt.author import Author
 from crdt.errors import PeerFault
 from crdt.ids import ThreadId
 from crdt.permissions import Role
+from crdt.receipt import Receipt, Status
 from crdt.replica import Commit, Replica
 from crdt.thread import Thread
 from crdt.wire import frame_hash
@@ -39,6 +40,8 @@ class Device:
         self.skew_ms = 0
         self.is_up = False
         self.deaf = False
+        self.refused: set[bytes] = set()  # hashes of false frames: not looked at twice
+        self.unchecked: set[bytes] = set()  # hashes of frames that couldn't be opened when they came
         self.excused: set[bytes] = set()  # frames it lost by being put back to an old backup
         self.replica: Replica
         self.view: Thread
@@ -77,10 +80,23 @@ class Device:
         replica = Replica(self.thread, self.own_keys, author)
         with replica.loading():
             for frame in stored:
-                replica.receive(frame, verify=False)
+                self._receive(
+                    replica, frame, verify=frame_hash(frame) in self.unchecked and not self.planted.trusts_the_stored
+                )
         if replica.stale:
             raise Violation("stale", f"{self.name} applied something that does not count, with all records known")
         return replica
+
+    def _receive(self, replica: Replica, frame: bytes, verify: bool = True) -> Receipt | None:
+        """Take a frame in; None if it is refused, as only a false one may be."""
+        try:
+            return replica.receive(frame, verify=verify)
+        except PeerFault as fault:
+            if frame_hash(frame) not in self.network.false:
+                raise Violation("refused", f"{self.name} refuses an honest frame: {fault}") from fault
+            self.world.totals["false frames refused"] += 1
+            self.refused.add(frame_hash(frame))
+            return None
 
     def crash(self) -> None:
         """Lose power, and come back minutes later."""
@@ -198,21 +214,38 @@ class Device:
 
     def take(self, frames: tuple[bytes, ...], mark: Mark | None = None, listed: tuple[bytes, ...] = ()) -> None:
         """Check and store what came."""
-        fresh = tuple(dict.fromkeys(frame for frame in frames if frame_hash(frame) not in self.disk.frames))
+        fresh = tuple(
+            frame
+            for frame in dict.fromkeys(frames)
+            if (frame_id := frame_hash(frame)) not in self.disk.frames and frame_id not in self.refused
+        )
+        taken = []
         for frame in fresh:
-            try:
-                receipt = self.replica.receive(frame)
-            except PeerFault as fault:
-                raise Violation("refused", f"{self.name} refuses an honest frame: {fault}") from fault
+            receipt = self._receive(self.replica, frame)
+            if receipt is None:
+                continue
+            taken.append(frame)
+            if receipt.status is Status.UNOPENED:
+                self.unchecked.add(frame_hash(frame))
             for envelope, reason in receipt.refused:
                 if envelope not in self.ledger.forged:
                     raise Violation("refused", f"{self.name} refuses an honest envelope: {reason}")
             self.view.refresh(receipt.lanes)
-        if fresh or mark is not None:
-            self._store(fresh, mark, listed)
+        if taken or mark is not None:
+            self._store(tuple(taken), mark, listed)
         if self.replica.stale:
             self.world.totals["rebuilt after a cut"] += 1
             self.start()
+
+    def take_unasked(self, frame: bytes) -> None:
+        """Somebody sends it directly."""
+        if self.is_up and not self.deaf:
+            self.take((frame,))
+
+    def start_over_with_the_relay(self) -> None:
+        """Read its log from the beginning: it isn't the relay that it was."""
+        if not self.deaf:
+            self._store((), Mark())
 
     def learn_identity_key(self, key: keys.AgreementKey) -> None:
         """A newer key of one's person came over the account."""
@@ -247,9 +280,11 @@ class Device:
 
     def _check_cursor(self, relay: Relay) -> None:
         mark = self.disk.mark
+        if self.name in relay.lied_to:
+            return
         if mark.cursor <= len(relay.log) and mark.cursor and frame_hash(relay.log[mark.cursor - 1]) == mark.check:
             for frame in islice(relay.known, mark.cursor):
-                if frame not in self.disk.frames:
+                if frame not in self.disk.frames and frame not in self.network.false:
                     raise Violation("cursor", f"{self.name} is at {mark.cursor} and lacks {relay.known[frame]}")
 
     def may_read(self, by: Replica) -> bool:

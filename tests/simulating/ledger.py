@@ -30,6 +30,7 @@ class Written:
     before: EnvelopeId | None  # the change before it in its chain
     knew: frozenset[bytes]  # grants that its session began with
     heard: frozenset[bytes]  # restrictions that it was written in knowledge of
+    is_patched: bool = False  # its author may have had no right to begin with
     forged: bool = False  # patched software signed it; it must be refused
     acknowledged: bool = False
     waived: bool = False  # the only disk that had it was put back to an old backup: it may be gone
@@ -58,6 +59,7 @@ class Ledger:
     by_frame: dict[bytes, Written] = field(default_factory=dict)
     bounds: dict[bytes, Bound] = field(default_factory=dict)  # by the record's envelope
     grants: dict[bytes, tuple[bytes, frozenset[bytes]]] = field(default_factory=dict)  # record → identity, bounds known
+    void: set[bytes] = field(default_factory=set)  # records that may count for nothing
     forged: set[bytes] = field(default_factory=set)  # envelopes that must be refused
     _after: dict[bytes, list[Written]] = field(default_factory=dict)  # in `shared`: what names each as before it
     settled: dict[bytes, dict[bytes, frozenset[bytes]]] = field(default_factory=dict)  # bound → settlement → kept
@@ -69,6 +71,12 @@ class Ledger:
         written = self._noted(replica, envelope, commit.frame, name, deletes)
         self.written[envelope.id] = self.by_frame[written.frame] = written
         return written
+
+    def patched(self, replica: Replica, envelope: Envelope, frame: bytes, name: str) -> None:
+        """Note a change that patched software signed: whether it counts is asked as of any other."""
+        written = self._noted(replica, envelope, frame, name, "")
+        written.is_patched = True
+        self.written[envelope.id] = self.by_frame[written.frame] = written
 
     def cheated(self, replica: Replica, envelope: Envelope, frame: bytes) -> None:
         """Note an envelope that must be refused everywhere. Its author's word it is all the same."""
@@ -82,7 +90,11 @@ class Ledger:
         header = envelope.header
         before = self.written.get(header.previous)
         closure = replica.graph.closure(header.heads) or 0
-        told = ((bound, replica.graph.get(bound)) for bound in self.bounds)
+
+        def known(records: Iterable[bytes]) -> frozenset[bytes]:
+            told = ((each, replica.graph.get(each)) for each in records)
+            return frozenset(each for each, node in told if node is not None and closure & node.bit)
+
         written = Written(
             envelope.id,
             frame_hash(frame),
@@ -91,8 +103,8 @@ class Ledger:
             name,
             deletes,
             before.envelope if before else None,
-            before.knew if before else frozenset(known for known in self.grants if known in replica.graph),
-            frozenset(bound for bound, node in told if node is not None and closure & node.bit),
+            before.knew if before else known(self.grants),
+            known(self.bounds),
             forged,
         )
         if header.kind == LaneKind.SHARED:
@@ -197,10 +209,11 @@ class Ledger:
     def _had_right(self, written: Written, replica: Replica) -> bool:
         """Every change was made with a right its author saw; a grant may turn out void, its author being cut off."""
         counted = {given.node.id for given in replica.membership.grants}
-        if all(grant in counted for grant in self.grants if grant in replica.graph):
+        if not written.is_patched and all(grant in counted for grant in self.grants if grant in replica.graph):
             return True
         closure = replica.graph.closure(written.header.heads)
-        role = replica.membership.role_at(replica.membership.identity_of[DeviceId(written.header.device)], closure or 0)
+        identity = replica.membership.author_at(DeviceId(written.header.device), closure or 0)
+        role = replica.membership.role_at(identity, closure or 0) if identity is not None else Role.NONE
         return may_write(role, LaneKind(written.header.kind))
 
     def check_nothing_cut_shows(self, replica: Replica, who: str) -> None:
@@ -209,6 +222,10 @@ class Ledger:
         for envelope in self.applied_in(replica):
             if self.is_cut(self.written[envelope], counted, lambda each: each.envelope in replica.chains):
                 raise Violation("cut", f"{who} shows {self.written[envelope].name!r}, which was written after the cut")
+        membership = replica.membership
+        said = (*membership.limits, *membership.settlements, *membership.grants, *membership.epochs)
+        if any(each.node.id in self.void for each in said):
+            raise Violation("void", f"{who} counts what somebody without authority has said")
         for envelope in self.forged:
             if _is_applied(replica.chains.get(envelope)):
                 raise Violation("forged", f"{who} shows an update in another's name")

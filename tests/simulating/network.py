@@ -56,6 +56,7 @@ class Network:
     away: dict[str, int] = field(default_factory=dict)  # name → cut off from all others until then
     bad_until: int = 0  # until then most messages are lost or come late and twice
     healed: bool = False
+    false: set[bytes] = field(default_factory=set)  # hashes of frames that nobody may ever take: altered, or forged
 
     def is_reachable(self, name: str) -> bool:
         return self.healed or self.away.get(name, 0) <= self.world.now
@@ -88,6 +89,8 @@ class Relay:
         self.log: list[bytes] = []
         self.known: dict[bytes, int] = {}
         self.backup: list[bytes] = []
+        self.lies_until = 0
+        self.lied_to: set[str] = set()
         self._network = network
         network.handlers[RELAY] = self.receive
 
@@ -99,13 +102,49 @@ class Relay:
                     self.log.append(frame)
                     self.known[frame_id] = len(self.log)
         elif isinstance(message, Pull):
-            self._network.send(RELAY, source, self._answer(message.mark))
+            answer = self._answer(message.mark)
+            if self._network.world.now < self.lies_until and not self._network.healed:
+                answer = self._lie(source, answer)
+            self._network.send(RELAY, source, answer)
 
     def _answer(self, mark: Mark) -> Deliver | Reset:
         if mark.cursor and (mark.cursor > len(self.log) or frame_hash(self.log[mark.cursor - 1]) != mark.check):
             return Reset(mark)
         due = self.log[mark.cursor : mark.cursor + PAGE]
         return Deliver(mark.cursor, mark.cursor + len(due), len(self.log), tuple(due))
+
+    def _lie(self, source: str, answer: Deliver | Reset) -> Deliver | Reset:
+        """Something else than the truth: less, in another order, altered, made up, or of an earlier time."""
+        rng = self._network.world.rng
+        self.lied_to.add(source)
+        self._network.world.totals["lies of the relay"] += 1
+        if isinstance(answer, Reset) or not answer.frames:
+            return answer
+        frames = list(answer.frames)
+        match rng.choice(("withhold", "fork views", "reorder", "alter", "make up", "reset")):
+            case "withhold":
+                frames = [frame for frame in frames if rng.random() < 0.5]
+            case "fork views":
+                frames = [frame for frame in frames if (frame[-1] + len(source)) % 2]
+            case "reorder":
+                frames = rng.choices(frames, k=len(frames))
+            case "alter":
+                frames = [self._altered(frame) for frame in frames]
+            case "make up":
+                frames += [self._false(b"\1" + rng.randbytes(rng.randint(0, 300))) for _ in range(3)]
+            case _:
+                return Reset(Mark(answer.after, b""))
+        return Deliver(answer.after, answer.upto, answer.last, tuple(frames))
+
+    def _altered(self, frame: bytes) -> bytes:
+        if frame_hash(frame) in self._network.false:
+            return frame  # altered once more it might be the honest one again
+        at = self._network.world.rng.randrange(len(frame))
+        return self._false(frame[:at] + bytes([frame[at] ^ 1]) + frame[at + 1 :])
+
+    def _false(self, frame: bytes) -> bytes:
+        self._network.false.add(frame_hash(frame))
+        return frame
 
     def roll_back(self) -> None:
         """Be restored from the last backup."""

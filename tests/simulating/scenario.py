@@ -3,16 +3,20 @@
 from collections import Counter
 
 from crdt.content import messages
-from crdt.permissions import LaneKind
+from crdt.permissions import LaneKind, Role
+from crdt.replica import Replica
 from crdt.stewardship import Birth, found
 from crdt.thread import shared_values
+from crdt.wire import frame_hash
 from tests.crdt.people import Person
 from tests.simulating.actions import Actions
 from tests.simulating.device import Device
 from tests.simulating.ledger import Ledger, Written
+from tests.simulating.links import Links
+from tests.simulating.malice import Malice
 from tests.simulating.network import Network, Relay
 from tests.simulating.planted import Planted
-from tests.simulating.state import differing, spelled, state
+from tests.simulating.state import State, differing, spelled, state
 from tests.simulating.world import HOUR, MINUTE, SECOND, Violation, World
 
 ACTIONS_AN_HOUR = 58
@@ -44,6 +48,10 @@ class Scenario:
             device.peers = [other for other in self.devices if other is not device]
             device.skew_ms = world.rng.choice((0, 0, 200, -5 * MINUTE, 7 * MINUTE, HOUR))
         self.actions = Actions(world, self.ledger, people, self.devices, self._committed)
+        if world.rng.random() < 0.4:
+            self.actions.links = Links(world, [device for device in self.devices if device.person is people[0]])
+        if len(people) > 1 and world.rng.random() < 0.7:
+            self.actions.malice = Malice(world, self.ledger, self.network, people, people[-1])
 
     def live(self) -> None:
         """From the thread's birth to its last check. Raises `Violation`."""
@@ -63,7 +71,9 @@ class Scenario:
             device.thread = first.thread
             device.start()
         for person in self.actions.people[1:]:
-            self.actions.welcome(first, person)
+            is_villain = self.actions.malice is not None and person is self.actions.malice.person
+            role = Role.VIEWER if is_villain and self.world.rng.random() < 0.4 else Role.EDITOR
+            self.actions.welcome(first, person, role)
 
     # ---- what is going to happen
 
@@ -78,13 +88,16 @@ class Scenario:
                 for _ in range(rng.randint(3, 6)):
                     at = hour * HOUR + rng.randrange(HOUR)
                     self.world.after(at, lambda of=device: self._befall(of))  # type: ignore[misc]
-                for _ in range(3):
+                for _ in range(2):
                     self.world.after(hour * HOUR + rng.randrange(HOUR), lambda of=device: of.check(self.relay))  # type: ignore[misc]
                     self.world.after(hour * HOUR + rng.randrange(HOUR), lambda of=device: _back_up(of))  # type: ignore[misc]
         for _ in range(2 * self.hours):
             self.world.after(rng.randrange(end), self.relay.back_up)
         if rng.random() < 0.5:
             self.world.after(rng.randrange(end), self._roll_back)
+        if rng.random() < 0.6:
+            for _ in range(2 * self.hours):
+                self.world.after(rng.randrange(end), self._turn_hostile)
 
     def _befall(self, device: Device) -> None:
         rng = self.world.rng
@@ -113,6 +126,9 @@ class Scenario:
         self.ledger.waive(before - kept)
         self.world.totals["relay put back"] += 1
 
+    def _turn_hostile(self) -> None:
+        self.relay.lies_until = self.world.now + self.world.rng.choice((2, 10)) * MINUTE
+
     def _committed(self, device: Device) -> None:
         self.commits[device.name, self.world.now // HOUR] += 1
 
@@ -121,6 +137,9 @@ class Scenario:
     def _heal(self) -> None:
         """Everything on, everybody reachable; until all have the same frames and nothing is left to do."""
         self.network.healed = True
+        for device in self.devices:
+            if device.name in self.relay.lied_to and device.is_up:
+                device.start_over_with_the_relay()
         self.world.run(self.world.now + 10 * MINUTE)  # the last identity keys are still on their way
         for _ in range(HEALING_ROUNDS):
             for device in self.devices:
@@ -132,8 +151,9 @@ class Scenario:
         raise Violation("healing", f"not all have the same frames after {HEALING_ROUNDS} minutes")
 
     def _is_level(self) -> bool:
+        false = self.network.false  # who could open such a one when it came has left it out
         return all(
-            set(device.disk.safe) == set(self.relay.known) and not device.disk.unsynced
+            device.disk.safe - false == self.relay.known.keys() - false and not device.disk.unsynced
             for device in self.devices
             if not device.deaf
         )
@@ -149,7 +169,30 @@ class Scenario:
             if parts := differing(expected, state(device.replica)):
                 raise Violation("P2", f"{device.name} has the same frames as the laptop and differs in {parts}")
             self._check_shown(device, standing)
+        self._check_orders(by, expected)
+        if self.actions.links is not None:
+            self.actions.links.check(
+                by, [frame for frame in self.relay.log if frame_hash(frame) not in self.network.false]
+            )
+        self.world.totals["carried across a cut"] += len(expected["carried"])
         self.world.note("end", spelled(expected).encode())
+
+    def _check_orders(self, by: Replica, expected: State) -> None:
+        """Whoever hears everything one by one, in any order, shows the same."""
+        device = self.devices[0]
+        frames = [frame for frame in device.disk.frames.values() if frame_hash(frame) not in self.network.false]
+        self.world.rng.shuffle(frames)
+        replica = Replica(by.thread, device.own_keys)
+        for frame in frames:
+            replica.receive(frame, verify=False)
+        self.world.totals["read anew in another order"] += replica.stale
+        if replica.stale:
+            replica = Replica(by.thread, device.own_keys)
+            with replica.loading():
+                for frame in frames:
+                    replica.receive(frame, verify=False)
+        if parts := differing(expected, state(replica)):
+            raise Violation("P2", f"another order of the same frames differs in {parts}")
 
     def _check_acknowledged(self, standing: list[Written]) -> None:
         """Nothing that was acknowledged is gone but what only an old backup could have kept."""

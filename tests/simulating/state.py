@@ -41,9 +41,11 @@ def differing(one: State, other: State) -> list[str]:
 
 
 def spelled(value: Any) -> str:
-    """A value's one spelling: maps come out of the native library in any order."""
+    """A value's one spelling: maps come out of the native library in any order, and sets in that of their making."""
     if isinstance(value, dict):
         return "{" + ",".join(sorted(f"{spelled(name)}:{spelled(each)}" for name, each in value.items())) + "}"
+    if isinstance(value, set | frozenset):
+        return "{" + ",".join(sorted(map(spelled, value))) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(spelled, value)) + "]"
     return repr(value)
