@@ -135,7 +135,7 @@ class Daemon:
         running = RunHandlers(runs, providers, library)
         comments = CommentHandlers(threads, library, runs)
         coediting = CoeditingHandlers(threads, library, runs)
-        showing = TerminalHandlers(terminals, library)
+        showing = TerminalHandlers(terminals, library, presence.looking)
 
         importer = Importer(threads, threading.begin, account.is_deleted)
         follows = Follows(store, importer, Path.home(), self._settings.texts("import.follow"))

@@ -66,7 +66,7 @@ def _show_preview(shown: dict[str, Any], out: Out) -> None:
     if shown["secrets"]:
         out.note(f"\n{SECRETS_FOUND.code}: {count(shown['secrets'], 'place')} with what looks like a secret:")
         for each in shown["findings"][:_SHOWN]:
-            where = "terminal" if each["field"] == "terminal" else "message"
+            where = "terminal" if each["field"] in ("terminal", "command") else "message"
             place = f"{where} {each['message'][:8]}, line {each['line']}"
             out.note(f"  {one_line(each['kind'])}  {one_line(each['excerpt'])}  ({place})")
         if shown["secrets"] > _SHOWN:

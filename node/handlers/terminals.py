@@ -1,11 +1,12 @@
 """Operations on shared terminals."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from crdt.errors import REQUEST_INVALID
-from crdt.ids import to_text
+from crdt.ids import ThreadId, to_text
 from crdt.output import terminal_id
 from node.api.requests import Context
 from node.library import Library
@@ -18,9 +19,12 @@ MAX_ENVIRONMENT_BYTES = 128 * 1024
 class TerminalHandlers:
     """`terminal.*`"""
 
-    def __init__(self, terminals: Terminals, library: Library) -> None:
+    def __init__(
+        self, terminals: Terminals, library: Library, looking: Callable[[ThreadId], AbstractContextManager[None]]
+    ) -> None:
         self._terminals = terminals
         self._library = library
+        self._looking = looking
 
     async def run(self, p: Any, context: Context) -> dict[str, Any]:
         """`terminal.run`"""
@@ -44,8 +48,10 @@ class TerminalHandlers:
 
     async def watch(self, p: Any, context: Context) -> AsyncIterator[dict[str, Any]]:
         """`terminal.watch`"""
-        async for line in self._terminals.watch((await self._library.find(p.thread)).id, p.terminal):
-            yield line
+        thread = (await self._library.find(p.thread)).id
+        with self._looking(thread):
+            async for line in self._terminals.watch(thread, p.terminal):
+                yield line
 
     async def input(self, p: Any, context: Context) -> dict[str, Any]:
         """`terminal.input`"""

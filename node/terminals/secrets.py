@@ -39,6 +39,8 @@ async def scan_terminals(threads: Threads, thread: ThreadId) -> list[Place]:
 
 async def _scan(threads: Threads, opened: OpenThread, output: Output) -> AsyncIterator[Place]:
     name = to_text(terminal_id(output.lane))
+    for finding in scan(" ".join(output.opened.command)) if output.opened else ():
+        yield Place(name, 0, "command", finding)
     text, lines_before, is_last = "", 0, False
     printed = _printed(threads, opened, output)
     while not is_last:

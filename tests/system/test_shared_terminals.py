@@ -178,7 +178,8 @@ def test_a_secret_that_a_terminal_printed_is_named_before_the_thread_is_shared(r
     device.run("sync", "connect", relay.url)
     thread = device.run("new", "Shell")["id"]
     token = "gh" + "p_" + "aB3dE6gH9jK2mN5pQ8sT1vW4xY7zA0cD3fG6"
-    terminal = device.run("run", thread, "--", "sh", "-c", f"echo; echo {token}")["terminal"]
+    (room.folder / "token").write_text(f"\n{token}\n")
+    terminal = device.run("run", thread, "--", "cat", str(room.folder / "token"))["terminal"]
     Watching(device, thread).until(lambda it: it.end)
     refused = failing(device, "share", thread, "--permission", "viewer")
     places = [(each["field"], each["message"], each["line"]) for each in refused["details"]["findings"]]

@@ -16,7 +16,7 @@ _FINDING: dict[str, object] = {
     "kind": "text",
     "message": "message or comment id; of a terminal its id",
     "part": "index from 0",
-    "field": "text | input | result | comment | draft | notes | terminal",
+    "field": "text | input | result | comment | draft | notes | terminal | command",
     "line": "from 1",
     "excerpt": "the first few characters",
     "why": "text",

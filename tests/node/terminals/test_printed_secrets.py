@@ -33,10 +33,14 @@ async def here(tmp_path: Path) -> AsyncIterator[Machine]:
         ("echo nothing to see", None),
     ],
 )
-async def test_what_a_terminal_showed_is_scanned_with_its_place(here: Machine, script: str, line: int | None) -> None:
+async def test_what_a_terminal_showed_is_scanned_with_its_place(
+    here: Machine, tmp_path: Path, script: str, line: int | None
+) -> None:
     thread = await here.new("shell")
     async with terminals(here) as on:
-        terminal = await started(on, thread, "sh", "-c", script, size=(120, 24))
+        file = tmp_path / "script"
+        file.write_text(script)
+        terminal = await started(on, thread, "sh", str(file), size=(120, 24))
         async with Watcher(on.watch(thread, terminal)) as watcher:
             await watcher.ends()
         found = await scan_terminals(here.threads, thread)
@@ -46,15 +50,24 @@ async def test_what_a_terminal_showed_is_scanned_with_its_place(here: Machine, s
 
 
 async def test_none_hides_on_the_seam_of_two_blocks_and_none_is_found_twice(
-    here: Machine, monkeypatch: pytest.MonkeyPatch
+    here: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(secrets, "BLOCK_CHARACTERS", 1_000)
     monkeypatch.setattr(secrets, "OVERLAP_CHARACTERS", 200)
     thread = await here.new("shell")
-    script = f"i=0; while [ $i -lt 60 ]; do echo '{'.' * 97} {TOKEN}'; i=$((i+1)); done"
+    file = tmp_path / "script"
+    file.write_text(f"i=0; while [ $i -lt 60 ]; do echo '{'.' * 97} {TOKEN}'; i=$((i+1)); done")
     async with terminals(here) as on:
-        terminal = await started(on, thread, "sh", "-c", script, size=(200, 24))
+        terminal = await started(on, thread, "sh", str(file), size=(200, 24))
         async with Watcher(on.watch(thread, terminal)) as watcher:
             await watcher.ends()
         found = await scan_terminals(here.threads, thread)
     assert [place.finding.line for place in found] == list(range(1, 61))
+
+
+async def test_a_secret_in_a_command_is_found_for_all_members_see_its_words(here: Machine) -> None:
+    thread = await here.new("shell")
+    async with terminals(here) as on:
+        terminal = await started(on, thread, "true", TOKEN)
+        found = await scan_terminals(here.threads, thread)
+    assert [(place.message, place.field) for place in found] == [(terminal, "command")]
