@@ -54,7 +54,7 @@ def drafts(replica: Replica, devices: Iterable[bytes] | None = None) -> list[Dra
     lanes: dict[tuple[Lane, bytes], list[Link]] = {}
     for identifier in reasons:
         link = replica.chains.get(identifier)
-        if link is not None and link.header.device in of:
+        if link is not None and link.header.device in of and link.lane.kind is not LaneKind.OUTPUT:  # no document
             lanes.setdefault((link.lane, link.header.device), []).append(link)
     found: list[Draft] = []
     for (lane, device), links in sorted(lanes.items(), key=lambda each: each[0]):

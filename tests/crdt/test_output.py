@@ -5,6 +5,7 @@ import random
 import pytest
 
 from crdt import errors
+from crdt.drafts import drafts
 from crdt.envelope import open_body
 from crdt.errors import PeerFault
 from crdt.output import (
@@ -188,6 +189,19 @@ def test_a_cut_that_comes_late_takes_back_what_was_shown() -> None:
     assert watcher.stale, "what it shows is not what counts"
     again = rebuilt(watcher, [*ana.frames, *late])
     assert shown(again, [*ana.frames, *late], ana, lane_of(ben)) == [OPENED, Data(b"before")]
+
+
+def test_what_a_removed_editor_printed_too_late_is_no_draft_and_opens_no_document() -> None:
+    ana, ben = together()
+    prints(ben, OPENED)
+    pass_round(ana, ben)
+    restrict(ana, BEN, Role.VIEWER)
+    prints(ben, b"late")
+    again = BEN.desk(ana.replica.thread, session=1)
+    with again.replica.loading():
+        again.read([*ana.frames, *ben.frames])
+    assert again.replica.left_out() and drafts(again.replica) == []
+    assert not [lane for lane in again.replica.lanes if lane.kind is LaneKind.OUTPUT]
 
 
 def test_a_device_can_not_print_into_the_terminal_of_another() -> None:
