@@ -125,7 +125,8 @@ class Daemon:
         syncing = SyncHandlers(synchronizer, library, heartbeats)
         people_in = People(account, presence.is_here)
         control = Control(account, threads, people_in)
-        terminals.control, terminals.whispers, control.host_of = Driving(control), presence, terminals.host_of
+        hands = terminals.hands
+        hands.control, hands.whispers, control.host_of = Driving(control), presence, hands.host_of
         stack.push_async_callback(control.close)
         controlling = ControlHandlers(control, library)
         links = Links(account, threads, synchronizer, door)

@@ -10,7 +10,8 @@ from crdt.ids import ThreadId, to_text
 from crdt.output import terminal_id
 from node.api.requests import Context
 from node.library import Library
-from node.terminals.service import Key, Terminals
+from node.terminals.service import Terminals
+from node.terminals.view import Key
 
 MAX_COMMAND_BYTES = 64 * 1024
 MAX_ENVIRONMENT_BYTES = 128 * 1024
@@ -56,16 +57,16 @@ class TerminalHandlers:
     async def input(self, p: Any, context: Context) -> dict[str, Any]:
         """`terminal.input`"""
         thread = (await self._library.find(p.thread)).id
-        return _named(await self._terminals.input(thread, p.terminal, p.text.encode()))
+        return _named(await self._terminals.hands.type(thread, p.terminal, p.text.encode()))
 
     async def resize(self, p: Any, context: Context) -> dict[str, Any]:
         """`terminal.resize`"""
         thread = (await self._library.find(p.thread)).id
-        return _named(await self._terminals.resize(thread, p.terminal, p.columns or 1, p.rows or 1))
+        return _named(await self._terminals.hands.resize(thread, p.terminal, p.columns or 1, p.rows or 1))
 
     async def close(self, p: Any, context: Context) -> dict[str, Any]:
         """`terminal.close`"""
-        return _named(await self._terminals.close_one((await self._library.find(p.thread)).id, p.terminal))
+        return _named(await self._terminals.hands.end((await self._library.find(p.thread)).id, p.terminal))
 
 
 def _named(key: Key) -> dict[str, Any]:

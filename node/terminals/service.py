@@ -1,12 +1,10 @@
 """The shared terminals of this device's threads: programs that run here, and screens of all that run anywhere.
 
-A program is started for somebody who may write, and is typed into by whom `Control` lets. What is typed on
-another device of the thread comes as a whisper. What ran when the node went away is said to have ended, at
-the next start.
+A program is started for somebody who may write, and is typed into by way of `hands`. What ran when the node went
+away is said to have ended, at the next start.
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -14,7 +12,7 @@ from typing import Any, Final
 
 from crdt import errors
 from crdt.errors import OpenSeshError
-from crdt.ids import DeviceId, IdentityId, ThreadId, from_text, to_text
+from crdt.ids import ThreadId, from_text, to_text
 from crdt.output import (
     MAX_WORD_CHARACTERS,
     MAX_WORDS,
@@ -26,62 +24,41 @@ from crdt.output import (
     is_terminal,
     terminal_id,
 )
-from crdt.permissions import WRITES, Lane, LaneKind, denied, may_write
+from crdt.permissions import LaneKind
 from crdt.replica import Receipt
 from node import shapes
 from node.account import Account
 from node.bus import Bus, Overflow
 from node.store import Batch
-from node.terminals.keys import (
-    Closed,
-    Keyboard,
-    Pressed,
-    Sized,
-    Typed,
-    Typist,
-    decode_pressed,
-    encode_pressed,
-    without_enter,
-)
-from node.terminals.ports import Allowed, Control, NeedsEnterFrom, No, OwnIdentity, Seat, Verdict, Whispers
+from node.terminals.hands import Hands, check_role, own_lane
 from node.terminals.program import Program, check
 from node.terminals.runner import PASSING, Runner
-from node.terminals.view import View
+from node.terminals.view import Key, View
 from node.threads import OpenThread, Threads
 
 MAX_RUNNING: Final = 16  # programs of one node
 MAX_RUNNING_EACH: Final = 8  # and of one thread
 MAX_VIEWS: Final = 32  # terminals of which a screen is kept at once, those that run here not counted
 MAX_WATCHERS: Final = 64  # of one terminal
-MAX_TYPISTS: Final = 64
-MAX_PRESSED: Final = 1_024  # messages with keys that wait to be looked at; more are lost, as others may be
 MAX_LISTED: Final = 256  # of one thread, the newest
-REPEAT_AFTER_S: Final = (0.15, 0.6, 2.0)  # since the keys, or since the last time
 STOPPED: Final = "the node stopped"
-CLOSED: Final = "it was closed"
 _CHECKPOINT: Final = "terminal/"
 log = logging.getLogger(__name__)
 
-Key = tuple[ThreadId, Lane]
-
 
 class Terminals:
-    """`start` it, `close` it. `control` and `whispers` may be set until then."""
+    """`start` it, `close` it. Typing is a matter of its `hands`."""
 
     def __init__(self, account: Account, threads: Threads, bus: Bus) -> None:
-        self.control: Control = OwnIdentity()
-        self.whispers: Whispers | None = None
         self._account = account
         self._threads = threads
         self._bus = bus
         self._runners: dict[Key, Runner] = {}
-        self._keyboards: dict[Key, Keyboard] = {}
-        self._typists: dict[Key, Typist] = {}
         self._views: dict[Key, View] = {}
         self._advancing: dict[Key, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._starting: dict[ThreadId, int] = {}
-        self._pressed: asyncio.Queue[tuple[ThreadId, IdentityId, DeviceId, Pressed]] = asyncio.Queue(MAX_PRESSED)
+        self.hands = Hands(account, threads, self._runners, self.find)
 
     # ---- its life
 
@@ -91,10 +68,8 @@ class Terminals:
             if name.startswith(_CHECKPOINT):
                 await self._settle(name)
         self._threads.on_change.append(self._on_change)
-        if self.whispers is not None:
-            self.whispers.on("keys", self._heard)
+        self.hands.start()
         self._later(self._follow_rebuilding())
-        self._later(self._take_keys())
 
     async def _settle(self, name: str) -> None:
         _, thread, terminal = name.split("/")
@@ -110,6 +85,7 @@ class Terminals:
         ending = [runner.task for runner in self._runners.values()]
         if ending:
             await asyncio.wait(ending, timeout=3.0)
+        await self.hands.close()
         tasks = [*ending, *self._tasks]
         for task in tasks:
             task.cancel()
@@ -124,7 +100,7 @@ class Terminals:
 
         Raises PERMISSION_DENIED below editor, PROGRAM_NOT_STARTED, and what writing to the thread raises.
         """
-        self._check_role(await self._threads.open(thread))
+        check_role(self._account, await self._threads.open(thread))
         check(words, folder, environment)
         self._check_room(thread)
         terminal = os.urandom(TERMINAL_BYTES)
@@ -137,7 +113,7 @@ class Terminals:
             except OpenSeshError as error:
                 await self._say(thread, terminal, Ended(None, error.message))
                 raise
-            key = (thread, self._own_lane(terminal))
+            key = (thread, own_lane(self._account, terminal))
             runner = self._runners[key] = Runner(program, lambda chunk: self._say(thread, terminal, chunk))
         finally:
             self._starting[thread] -= 1
@@ -145,11 +121,6 @@ class Terminals:
         self._view(key)
         self._advance(key)
         return to_text(terminal_id(key[1]))
-
-    def _check_role(self, opened: OpenThread) -> None:
-        role = opened.replica.membership.role(self._account.identity)
-        if not may_write(role, LaneKind.OUTPUT):
-            raise denied(WRITES[LaneKind.OUTPUT], role)
 
     def _check_room(self, thread: ThreadId) -> None:
         here = sum(1 for each, _ in self._runners if each == thread) + self._starting.get(thread, 0)
@@ -159,9 +130,6 @@ class Terminals:
                 f"{here} terminals run in this thread, and {everywhere} on this device; that is as many as may.",
                 next="Close one with: opensesh terminal close THREAD TERMINAL",
             )
-
-    def _own_lane(self, terminal: bytes) -> Lane:
-        return Lane(LaneKind.OUTPUT, self._account.device.id, terminal)
 
     async def _say(self, thread: ThreadId, terminal: bytes, chunk: Chunk) -> None:
         """One chunk, durable. What runs is noted with its first one, and the note goes with the last."""
@@ -175,7 +143,7 @@ class Terminals:
 
     def _ended(self, key: Key, task: "asyncio.Task[None]") -> None:
         self._runners.pop(key, None)
-        self._keyboards.pop(key, None)
+        self.hands.forget(key)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a terminal broke off: %s", type(error).__name__)
         self._drop_idle()
@@ -271,114 +239,6 @@ class Terminals:
             if (runner := self._runners.get(key)) is not None:
                 runner.type(b"".join(replies))
 
-    # ---- typing
-
-    async def input(self, thread: ThreadId, name: str | None, data: bytes) -> Key:
-        """Type into a terminal, here or where it runs. Raises PERMISSION_DENIED for who doesn't control it,
-        TERMINAL_ENDED, and NETWORK_ERROR where another device runs it and none can be reached."""
-        key, verdict = await self._own_verdict(thread, name)
-        if key in self._runners:
-            self._runners[key].type(_allowed(data, verdict))
-            return key
-        typist = self._typists.get(key)
-        if typist is None:
-            typist = self._typists[key] = Typist(key[1].scope, os.urandom(8))
-            if len(self._typists) > MAX_TYPISTS:
-                del self._typists[next(iter(self._typists))]
-        for payload in typist.type(_allowed(data, verdict)):
-            self._whisper(thread, payload)
-            typist.last = payload
-        self._later(self._repeat(thread, typist, typist.last))
-        return key
-
-    async def _repeat(self, thread: ThreadId, typist: Typist, payload: bytes) -> None:
-        """What is said to nobody's store may be lost: the last keys are said again, unless others followed them."""
-        for pause_s in REPEAT_AFTER_S:
-            await asyncio.sleep(pause_s)
-            if typist.last is not payload:
-                return
-            self._whisper(thread, payload)
-
-    async def resize(self, thread: ThreadId, name: str | None, columns: int, rows: int) -> Key:
-        """Another size, from who controls the terminal. Raises as `input`."""
-        key, verdict = await self._own_verdict(thread, name)
-        _allowed(b"", verdict)
-        if (runner := self._runners.get(key)) is not None:
-            runner.resize(columns, rows)
-        else:
-            self._whisper(thread, encode_pressed(Sized(key[1].scope, columns, rows)))
-        return key
-
-    async def close_one(self, thread: ThreadId, name: str | None) -> Key:
-        """End a terminal's program. Raises as `input`."""
-        key, verdict = await self._own_verdict(thread, name)
-        _allowed(b"", verdict)
-        if (runner := self._runners.get(key)) is not None:
-            await runner.end(CLOSED)
-            await asyncio.wait({runner.task})
-        else:
-            self._whisper(thread, encode_pressed(Closed(key[1].scope)))
-        return key
-
-    async def _own_verdict(self, thread: ThreadId, name: str | None) -> tuple[Key, Verdict]:
-        """A terminal that has not ended, and whether this device types there. Raises TERMINAL_NOT_FOUND,
-        TERMINAL_ENDED, and PERMISSION_DENIED below editor."""
-        key = await self.find(thread, name)
-        opened = await self._threads.open(thread)
-        self._check_role(opened)
-        if opened.replica.outputs[key[1]].ended is not None:
-            raise errors.TERMINAL_ENDED()
-        device = DeviceId(key[1].owner)
-        runner = opened.replica.membership.identity_of.get(device, IdentityId(b""))
-        seat = Seat(thread, to_text(terminal_id(key[1])), runner, device)
-        return key, await self.control.may_type(seat, self._account.identity, self._account.device.id)
-
-    def _whisper(self, thread: ThreadId, payload: bytes) -> None:
-        if self.whispers is None:
-            raise errors.NETWORK_ERROR("The device that runs this terminal can't be reached.")
-        self.whispers.send(thread, "keys", payload)
-
-    def host_of(self, thread: ThreadId, terminal: str) -> IdentityId | None:
-        """On whose device a terminal runs; None for what is none, or of a thread that isn't in memory."""
-        opened = self._threads.peek(thread)
-        if opened is None:
-            return None
-        lanes = [lane for lane in opened.replica.outputs if to_text(terminal_id(lane)) == terminal]
-        return opened.replica.membership.identity_of.get(DeviceId(lanes[0].owner)) if lanes else None
-
-    def _heard(self, thread: ThreadId, identity: IdentityId, device: DeviceId, payload: bytes) -> None:
-        """A device of the thread typed: believed to be who it says, and to be an editor."""
-        pressed = decode_pressed(payload)
-        if pressed is not None and (thread, self._own_lane(pressed.terminal)) in self._runners:
-            with contextlib.suppress(asyncio.QueueFull):
-                self._pressed.put_nowait((thread, identity, device, pressed))
-
-    async def _take_keys(self) -> None:
-        """What was heard, one after another: who may type is asked of the thread."""
-        while True:
-            thread, identity, device, pressed = await self._pressed.get()
-            key = (thread, self._own_lane(pressed.terminal))
-            seat = Seat(thread, to_text(terminal_id(key[1])), self._account.identity, self._account.device.id)
-            try:
-                verdict = await self.control.may_type(seat, identity, device)
-            except OpenSeshError as error:
-                log.info("keys are left out: %s", error.kind.name)
-                continue
-            if (runner := self._runners.get(key)) is not None:
-                self._press(key, runner, device, pressed, verdict)
-
-    def _press(self, key: Key, runner: Runner, device: DeviceId, pressed: Pressed, verdict: Verdict) -> None:
-        if isinstance(pressed, Typed):
-            new = self._keyboards.setdefault(key, Keyboard()).new(device, pressed)
-            if isinstance(verdict, Allowed):
-                runner.type(new)
-            elif isinstance(verdict, NeedsEnterFrom):
-                runner.type(without_enter(new))
-        elif isinstance(verdict, Allowed) and isinstance(pressed, Sized):
-            runner.resize(pressed.columns, pressed.rows)
-        elif isinstance(verdict, Allowed):
-            self._later(runner.end(CLOSED))
-
     def _later(self, work: Any) -> "asyncio.Task[None]":
         task: asyncio.Task[None] = asyncio.create_task(work)
         self._tasks.add(task)
@@ -394,20 +254,3 @@ def _outputs(opened: OpenThread) -> list[Output]:
         if output.opened is not None and is_terminal(lane)
     ]
     return [output for *_, output in sorted(begun, key=lambda each: each[:2])][-MAX_LISTED:]
-
-
-def _allowed(data: bytes, verdict: Verdict) -> bytes:
-    """What of it may be typed. Raises PERMISSION_DENIED if nothing may."""
-    if isinstance(verdict, NeedsEnterFrom):
-        kept = without_enter(data)
-        if kept or not data:
-            return kept
-    elif isinstance(verdict, Allowed):
-        return data
-    driver = verdict.driver if isinstance(verdict, No) else verdict.identity
-    raise errors.PERMISSION_DENIED(
-        "Somebody else types into this terminal." if isinstance(verdict, No) else "Somebody else presses Enter here.",
-        next="Ask for control of it.",
-        role="editor",
-        driver=to_text(driver) if driver is not None else None,
-    )

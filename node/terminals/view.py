@@ -22,6 +22,7 @@ FEED_BYTES: Final = 8 * 1024  # between two turns of the event loop
 FRAME_S: Final = 0.016  # between two things that a watcher is told
 MAX_SCROLLED: Final = 200  # lines that left the screen, in one change
 HISTORY_LINES: Final = 1_000  # of the history, with the first screen
+Key = tuple[ThreadId, Lane]  # a terminal, among those of all threads
 
 
 class View:

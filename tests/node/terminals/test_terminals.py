@@ -57,7 +57,7 @@ class Whispering:
 async def terminals(here: Machine, room: Room | None = None) -> AsyncIterator[Terminals]:
     made = Terminals(here.account, here.threads, here.threads.bus)
     if room is not None:
-        made.whispers = room.of(here)
+        made.hands.whispers = room.of(here)
     await made.start()
     try:
         yield made
@@ -108,13 +108,13 @@ async def test_who_types_sees_the_echo_and_a_new_size_reaches_program_and_watche
     async with terminals(here) as on:
         terminal = await started(on, thread, "cat")
         async with Watcher(on.watch(thread, terminal)) as watcher:
-            await on.input(thread, terminal, b"h\xc3\xa9llo\r")
+            await on.hands.type(thread, terminal, b"h\xc3\xa9llo\r")
             await watcher.shows("héllo\nhéllo")
-            await on.resize(thread, terminal, 60, 12)
+            await on.hands.resize(thread, terminal, 60, 12)
             await watcher.until(lambda it: (it.state["columns"], it.state["rows"]) == (60, 12))
-            await on.input(thread, terminal, b"\x04")
+            await on.hands.type(thread, terminal, b"\x04")
             assert (await watcher.ends())["code"] == 0
-        assert await kind_of(OpenSeshError, on.input(thread, terminal, b"x")) is errors.TERMINAL_ENDED
+        assert await kind_of(OpenSeshError, on.hands.type(thread, terminal, b"x")) is errors.TERMINAL_ENDED
 
 
 async def test_a_program_that_asks_its_terminal_is_answered_once_also_if_its_output_is_read_anew(
@@ -129,10 +129,10 @@ async def test_a_program_that_asks_its_terminal_is_answered_once_also_if_its_out
             here.threads.forget(thread)
             on._advance(next(iter(on._views)))
             await watcher.until(lambda it: it.screens == 2)
-            await on.input(thread, terminal, b"then")
+            await on.hands.type(thread, terminal, b"then")
             await watcher.shows("then")
             assert "^[[1;3R" not in watcher.text
-            await on.close_one(thread, terminal)
+            await on.hands.end(thread, terminal)
 
 
 async def test_a_terminal_that_is_closed_says_so(here: Machine) -> None:
@@ -141,7 +141,7 @@ async def test_a_terminal_that_is_closed_says_so(here: Machine) -> None:
         terminal = await started(on, thread, "sleep", "1000")
         async with Watcher(on.watch(thread, terminal)) as watcher:
             await watcher.until(lambda it: it.screens)
-            await on.close_one(thread, terminal)
+            await on.hands.end(thread, terminal)
             assert await watcher.ends() == {
                 "type": "terminal.ended",
                 "terminal": terminal,
@@ -219,7 +219,7 @@ async def test_a_watcher_that_stops_reading_holds_nobody_up_and_then_sees_the_ne
         first = await anext(asleep)
         assert first["type"] == "terminal.screen"
         async with Watcher(on.watch(thread, terminal)) as awake:
-            await on.input(thread, terminal, b"\r")
+            await on.hands.type(thread, terminal, b"\r")
             await awake.ends()
             assert "done" in awake.text
         after = await anext(asleep)
@@ -258,7 +258,7 @@ async def test_a_terminal_is_found_by_a_unique_beginning_and_none_by_another(her
         for name in ("", "zzz"):
             assert await kind_of(OpenSeshError, on.find(thread, name)) is errors.TERMINAL_NOT_FOUND
         assert terminal_id((await on.find(thread, None))[1]) == from_text(second)
-        await on.close_one(thread, second)
+        await on.hands.end(thread, second)
         assert terminal_id((await on.find(thread, None))[1]) == from_text(first)
 
 
@@ -316,12 +316,12 @@ async def test_another_device_sees_the_screen_live_and_types_with_messages_lost(
         await until(lambda: _has(second, thread), "the terminal on the other device")
         async with Watcher(there.watch(thread, terminal)) as watcher, Watcher(on.watch(thread, terminal)) as local:
             for key in (b"h", b"i", b" ", b"t", b"h", b"e", b"r", b"e", b"\r"):
-                await there.input(thread, terminal, key)
+                await there.hands.type(thread, terminal, key)
             await watcher.shows("hi there\nhi there")
             await local.shows("hi there\nhi there")
             assert watcher.lines == local.lines
-            await there.resize(thread, terminal, 50, 9)
-            await there.resize(thread, terminal, 51, 9)
+            await there.hands.resize(thread, terminal, 50, 9)
+            await there.hands.resize(thread, terminal, 51, 9)
             await watcher.until(lambda it: it.state["columns"] in (50, 51))
             (row,) = await there.list(thread)
             assert (row["here"], row["state"]) == (False, "running")
@@ -346,24 +346,24 @@ async def test_who_does_not_control_a_terminal_can_not_type_neither_here_nor_fro
     async with two(tmp_path) as (first, second, thread), terminals(first, room) as on, terminals(second, room) as there:
         terminal = await started(on, thread, "cat")
         await until(lambda: _has(second, thread), "the terminal on the other device")
-        on.control = Ruled(No(first.account.identity))
+        on.hands.control = Ruled(No(first.account.identity))
         for work in (
-            on.input(thread, terminal, b"x"),
-            on.resize(thread, terminal, 10, 10),
-            on.close_one(thread, terminal),
+            on.hands.type(thread, terminal, b"x"),
+            on.hands.resize(thread, terminal, 10, 10),
+            on.hands.end(thread, terminal),
         ):
             assert await kind_of(OpenSeshError, work) is errors.PERMISSION_DENIED
         # A patched client that asks nobody: the device that runs it does.
-        await there.input(thread, terminal, b"forged\r")
-        await there.resize(thread, terminal, 99, 9)
-        await there.close_one(thread, terminal)
-        await until(on._pressed.empty, "that all of it was looked at")
-        on.control = Ruled(NeedsEnterFrom(first.account.identity))
-        await there.input(thread, terminal, b"guest\r\x04")
+        await there.hands.type(thread, terminal, b"forged\r")
+        await there.hands.resize(thread, terminal, 99, 9)
+        await there.hands.end(thread, terminal)
+        await until(on.hands._pressed.empty, "that all of it was looked at")
+        on.hands.control = Ruled(NeedsEnterFrom(first.account.identity))
+        await there.hands.type(thread, terminal, b"guest\r\x04")
         async with Watcher(there.watch(thread, terminal)) as watcher:
             await watcher.shows("guest")
-            on.control = Ruled(Allowed())
-            await on.input(thread, terminal, b"\r")
+            on.hands.control = Ruled(Allowed())
+            await on.hands.type(thread, terminal, b"\r")
             await watcher.shows("guest\nguest")
             assert "forged" not in watcher.text and watcher.state["columns"] == 40 and watcher.end is None
 
@@ -394,7 +394,7 @@ async def test_who_loses_the_right_while_a_program_runs_loses_the_program(
             raise errors.PERMISSION_DENIED()
 
         monkeypatch.setattr(Replica, "commit_output", refuse)
-        await on.input(thread, terminal, b"still here?\r")
+        await on.hands.type(thread, terminal, b"still here?\r")
         await asyncio.wait({runner.task}, timeout=20)
         assert runner.task.done() and not on._runners
 
@@ -415,7 +415,7 @@ async def test_a_disk_that_is_full_for_a_while_costs_nothing(here: Machine, monk
             await say(thread, terminal, chunk)  # type: ignore[arg-type]
 
         monkeypatch.setattr(on, "_say", full)
-        await on.input(thread, terminal, b"\r")
+        await on.hands.type(thread, terminal, b"\r")
         async with Watcher(on.watch(thread, terminal)) as watcher:
             assert (await watcher.ends())["code"] == 0
             assert "kept" in watcher.text and left == [0]
