@@ -20,7 +20,7 @@ from node.threads import Threads
 PAGE: Final = 32  # chunks read at once: 2 MiB at most
 FEED_BYTES: Final = 8 * 1024  # between two turns of the event loop
 FRAME_S: Final = 0.016  # between two things that a watcher is told
-MAX_SCROLLED: Final = 200  # lines that left the screen, in one change
+MAX_SCROLLED: Final = 1_000  # lines that left the screen, in one change; of more, the last
 HISTORY_LINES: Final = 1_000  # of the history, with the first screen
 Key = tuple[ThreadId, Lane]  # a terminal, among those of all threads
 

@@ -59,11 +59,11 @@ def test_what_runs_on_one_device_is_seen_on_the_other_with_its_scrollback_and_ex
     _, laptop, desktop = room.paired()
     thread = laptop.run("new", "Shell")["id"]
     desktop.run("sync", "wait", "--incoming")
-    script = "stty size; seq 1000; read line; echo got $line; exit 9"
+    script = "stty size; seq 500; read line; echo got $line; exit 9"
     terminal = laptop.run("run", thread, "--columns", "60", "--rows", "10", "--", "sh", "-c", script)["terminal"]
-    here = Watching(laptop, thread, terminal).shows("1000")
-    there = Watching(desktop, thread).shows("1000")
-    assert here.lines[:10] == there.lines[:10] and "10 60" in here.history and "500" in there.history
+    here = Watching(laptop, thread, terminal).shows("500")
+    there = Watching(desktop, thread).shows("500")
+    assert here.lines[:10] == there.lines[:10] and "10 60" in here.history and "250" in there.history
     laptop.run("terminal", "type", thread, terminal[:8], "hello", "--enter")
     for watching in (here, there):
         watching.shows("got hello").until(lambda it: it.end)
