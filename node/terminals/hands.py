@@ -36,6 +36,7 @@ from node.threads import OpenThread, Threads
 MAX_TYPISTS: Final = 64  # terminals of other devices that this one remembers to have typed into
 MAX_PRESSED: Final = 1_024  # messages with keys that wait to be looked at; more are lost, as others may be
 REPEAT_AFTER_S: Final = (0.15, 0.6, 2.0)  # since the keys, or since the last time
+REPEAT_AFTER_S: Final = (0.15, 0.6, 2.0)  # since the keys, or since the last time
 CLOSED: Final = "it was closed"
 log = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ class Hands:
         return key
 
     async def _repeat(self, thread: ThreadId, typist: Typist, payload: bytes) -> None:
-        """What nobody stores may be lost: the last keys are said again, unless others followed them."""
+        """What is said to nobody's store may be lost: the last keys are said again, unless others followed them."""
         for pause_s in REPEAT_AFTER_S:
             await asyncio.sleep(pause_s)
             if typist.last is not payload:

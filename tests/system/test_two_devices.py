@@ -17,7 +17,7 @@ def test_the_demo_holds_and_leaves_nothing(tmp_path: Path) -> None:
 
     device = Device("audience", tmp_path)
     told = device.run("demo")
-    assert told["ok"] and len(told["steps"]) == 8
+    assert told["ok"] and len(told["steps"]) == 13
     assert not list((device.home).iterdir()), "the demo used the home of whoever ran it"
 
 
