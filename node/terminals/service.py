@@ -197,7 +197,8 @@ class Terminals:
         opened = await self._threads.open(thread)
         outputs = _outputs(opened)
         if name is not None:
-            found = [output for output in outputs if to_text(terminal_id(output.lane)).startswith(name)]
+            # Of all there are: whoever opens terminals without end hides none of somebody else's.
+            found = [output for output in _begun(opened) if to_text(terminal_id(output.lane)).startswith(name)]
         else:
             found = ([output for output in outputs if output.ended is None] or outputs)[-1:]
         if len(found) != 1:
@@ -365,11 +366,11 @@ class Terminals:
                 log.info("keys are left out: %s", error.kind.name)
                 continue
             if (runner := self._runners.get(key)) is not None:
-                self._press(key, runner, device, pressed, verdict)
+                self._press(key, runner, identity, pressed, verdict)
 
-    def _press(self, key: Key, runner: Runner, device: DeviceId, pressed: Pressed, verdict: Verdict) -> None:
+    def _press(self, key: Key, runner: Runner, who: IdentityId, pressed: Pressed, verdict: Verdict) -> None:
         if isinstance(pressed, Typed):
-            new = self._keyboards.setdefault(key, Keyboard()).new(device, pressed)
+            new = self._keyboards.setdefault(key, Keyboard()).new(who, pressed)
             if isinstance(verdict, Allowed):
                 runner.type(new)
             elif isinstance(verdict, NeedsEnterFrom):
@@ -387,13 +388,17 @@ class Terminals:
 
 
 def _outputs(opened: OpenThread) -> list[Output]:
-    """Those that have begun, by when, as their devices say."""
+    """The newest, by when they have begun, as their devices say."""
+    return _begun(opened)[-MAX_LISTED:]
+
+
+def _begun(opened: OpenThread) -> list[Output]:
     begun = [
         (output.opened.at_ms, lane, output)
         for lane, output in opened.replica.outputs.items()
         if output.opened is not None and is_terminal(lane)
     ]
-    return [output for *_, output in sorted(begun, key=lambda each: each[:2])][-MAX_LISTED:]
+    return [output for *_, output in sorted(begun, key=lambda each: each[:2])]
 
 
 def _allowed(data: bytes, verdict: Verdict) -> bytes:
