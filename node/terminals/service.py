@@ -7,10 +7,12 @@ the next start.
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from crdt import errors
 from crdt.errors import OpenSeshError
@@ -27,7 +29,7 @@ from crdt.output import (
     terminal_id,
 )
 from crdt.permissions import WRITES, Lane, LaneKind, denied, may_write
-from crdt.replica import Receipt
+from crdt.replica import Receipt, Replica
 from node import shapes
 from node.account import Account
 from node.bus import Bus, Overflow
@@ -78,6 +80,7 @@ class Terminals:
         self._keyboards: dict[Key, Keyboard] = {}
         self._typists: dict[Key, Typist] = {}
         self._views: dict[Key, View] = {}
+        self._names: WeakKeyDictionary[Replica, dict[str, Lane]] = WeakKeyDictionary()  # ids of its terminals
         self._advancing: dict[Key, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._starting: dict[ThreadId, int] = {}
@@ -344,8 +347,12 @@ class Terminals:
         opened = self._threads.peek(thread)
         if opened is None:
             return None
-        lanes = [lane for lane in opened.replica.outputs if to_text(terminal_id(lane)) == terminal]
-        return opened.replica.membership.identity_of.get(DeviceId(lanes[0].owner)) if lanes else None
+        # Asked for each terminal that anybody spoke of: so names are worked out once, not at every look.
+        names, outputs = self._names.setdefault(opened.replica, {}), opened.replica.outputs
+        for lane in itertools.islice(outputs, len(names), None):
+            names[to_text(terminal_id(lane))] = lane
+        found = names.get(terminal)
+        return opened.replica.membership.identity_of.get(DeviceId(found.owner)) if found in outputs else None
 
     def _heard(self, thread: ThreadId, identity: IdentityId, device: DeviceId, payload: bytes) -> None:
         """A device of the thread typed: believed to be who it says, and to be an editor."""

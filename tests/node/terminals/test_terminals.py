@@ -1,6 +1,7 @@
 """Programs in terminals of a thread: run on one device, seen on others, typed into by whom it is due."""
 
 import asyncio
+import itertools
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -472,3 +473,18 @@ async def test_somebody_elses_terminals_without_end_hide_none_of_ours(
         await on.input(thread, ours, b"\x04")
         async with Watcher(on.watch(thread, ours)) as watcher:
             assert (await watcher.ends())["code"] == 0
+
+
+async def test_who_runs_which_terminal_is_worked_out_once_for_each(
+    here: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, thread = itertools.count(), await here.new("many")
+    monkeypatch.setattr(service, "terminal_id", lambda lane: (next(made), terminal_id(lane))[1])
+    async with terminals(here) as on:
+        for _ in range(20):
+            await on._say(thread, os.urandom(16), Opened(("sh",), 80, 24, "", 1))
+        names = [to_text(terminal_id(lane)) for lane in (await here.threads.open(thread)).replica.outputs]
+        assert {on.host_of(thread, name) for name in names} == {here.account.identity}
+        assert on.host_of(thread, "another") is None and next(made) <= 20
+        await on._say(thread, scope := os.urandom(16), Opened(("sh",), 80, 24, "", 1))
+        assert on.host_of(thread, to_text(terminal_id(on._own_lane(scope)))) == here.account.identity
