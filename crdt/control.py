@@ -74,6 +74,9 @@ class Helm:
         self._lanes: dict[Lane, _Decisions] = {}
         self._requests: dict[Lane, FirstEntries[Request]] = {}
         self._touched = {name: Touched() for name in (*ROOTS, "requests")}
+        # By target, and of hand-overs by what they are under: a state costs no look at what concerns other targets.
+        self._given: dict[tuple[str, str], list[HandOver]] | None = None
+        self._requested: dict[str, list[Request]] | None = None
         self.refresh(list(replica.lanes))
 
     def refresh(self, lanes: Iterable[Lane]) -> bool:
@@ -84,6 +87,8 @@ class Helm:
                 changed |= self._refresh_decisions(lane)
             elif lane.kind is LaneKind.COMMENTS:
                 changed |= self._refresh_requests(lane)
+        if changed:
+            self._given = self._requested = None
         return changed
 
     def _refresh_decisions(self, lane: Lane) -> bool:
@@ -128,13 +133,17 @@ class Helm:
         """Through the hand-overs. Who hands the same thing to two people has handed it to neither."""
         root_id, at = under, {under}
         passed = set(at)
+        holding: dict[tuple[IdentityId, int], bool] = {}  # a chain has few people, however long it is
         while True:
-            given = [each for each in self._handovers(target) if each.under in at and self._who(each.device) == driver]
+            given = [each for name in at for each in self._handed(target, name) if self._who(each.device) == driver]
             if not given:
                 break
             people = {each.to for each in given}
             at = {each.id for each in given}
-            holds = len(people) == 1 and all(self._holds(each.to, each.restricted, runs) for each in given)
+            for each in given:
+                if (each.to, each.restricted) not in holding:
+                    holding[each.to, each.restricted] = self._holds(each.to, each.restricted, runs)
+            holds = len(people) == 1 and all(holding[each.to, each.restricted] for each in given)
             if not holds or at & passed:
                 return self._state(target, self._fallback(runs, owner), root_id, since)
             passed |= at
@@ -177,9 +186,13 @@ class Helm:
         # Taking back beats what was said in ignorance of it.
         return max(last, key=lambda each: (each.to is None, each.key, each.device), default=None)
 
-    def _handovers(self, target: str) -> list[HandOver]:
-        found = [each for lane in self._lanes.values() for each in lane.handovers.shown.values()]
-        return [each for each in found if each.target == target]
+    def _handed(self, target: str, under: str) -> list[HandOver]:
+        if self._given is None:
+            self._given = {}
+            for lane in self._lanes.values():
+                for each in lane.handovers.shown.values():
+                    self._given.setdefault((each.target, each.under), []).append(each)
+        return self._given.get((target, under), [])
 
     def _who(self, device: bytes) -> IdentityId | None:
         return self.replica.membership.identity_of.get(DeviceId(device))
@@ -201,11 +214,14 @@ class Helm:
 
     def _asked(self, target: str, driver: IdentityId) -> list[Asked]:
         """The requests that stand, in order; a person asks once, however often."""
-        requests = [each for lane in self._requests.values() for each in lane.shown.values()]
+        if self._requested is None:
+            self._requested = {}
+            for each in (each for lane in self._requests.values() for each in lane.shown.values()):
+                self._requested.setdefault(each.target, []).append(each)
         found: dict[IdentityId, Asked] = {}
-        for each in sorted(requests, key=lambda each: each.place):
+        for each in sorted(self._requested.get(target, ()), key=lambda each: each.place):
             who = self._who(each.device)
-            if each.withdrawn is not None or each.target != target or who is None or who == driver:
+            if each.withdrawn is not None or who is None or who == driver:
                 continue
             if self.replica.membership.role(who) >= Role.COMMENTER:
                 found.setdefault(who, Asked(who, each))

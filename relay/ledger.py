@@ -172,7 +172,10 @@ class Ledger:
             return Refusal("bad-certificate", "its generation has ended")
         is_new = tables.letter_of(self._connection, number, login) is None
         if is_new and tables.count_letters(self._connection, number) >= self._limits.letters:
-            return Refusal("quota", "the room keeps letters for as many logins as this relay allows")
+            # Whoever has a link, also a closed one, is answered: that many answers must not keep a member out.
+            generation = self._as_it_stands(number).generation
+            if not tables.delete_idle_letter(self._connection, number, generation):
+                return Refusal("quota", "the room keeps letters for as many logins as this relay allows")
         signed = (certificate.append, certificate.generation, certificate.signature) if certificate else (False, 0, b"")
         tables.put_letter(self._connection, number, login, tables.LetterRow(*signed, letter.body))
         return None

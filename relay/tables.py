@@ -205,6 +205,17 @@ def delete_letter(connection: sqlite3.Connection, room: int, login: bytes) -> No
     connection.execute("DELETE FROM letters WHERE room = ? AND login = ?", (room, login))
 
 
+def delete_idle_letter(connection: sqlite3.Connection, room: int, generation: int) -> bool:
+    """Let go of the oldest letter that lets nobody in; whether there was one."""
+    found = connection.execute(
+        "SELECT rowid FROM letters WHERE room = ? AND (length(signature) = 0 OR generation < ?) ORDER BY rowid LIMIT 1",
+        (room, generation),
+    ).fetchone()
+    if found is not None:
+        connection.execute("DELETE FROM letters WHERE rowid = ?", found)
+    return found is not None
+
+
 def count_letters(connection: sqlite3.Connection, room: int) -> int:
     return int(connection.execute("SELECT count(*) FROM letters WHERE room = ?", (room,)).fetchone()[0])
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 from crdt import errors, wire
-from crdt.errors import PeerFault
+from crdt.errors import OpenSeshError, PeerFault
 from crdt.ids import IdentityId, ThreadId, to_text
 from crdt.invite_link import InviteLink
 from crdt.invites import MAX_RECORDS, Asking, InviteKeys, open_answer, open_redemption, redeem, seal_answer
@@ -26,6 +26,7 @@ from node.store import LOCAL
 from node.threads import Threads
 from node.transports.relay import RelayConnection
 
+MAX_ASKING = 64  # of one link, that wait for a yes; who asks beyond is heard once there is room
 YIELD_S = 0.4  # how long a junior device leaves a joiner to each of its seniors: one record is enough
 ASKED = "asked"
 DECLINED = "declined"
@@ -61,7 +62,13 @@ class Door:
         upto = 0
         while (mail := await connection.take_mail(room.public, upto)).items:
             for sealed in mail.items:
-                await self._answer(connection, room, sealed)
+                try:
+                    await self._answer(connection, room, sealed)
+                except OpenSeshError as error:
+                    if error.kind is errors.RELAY_UNREACHABLE:
+                        raise
+                    # Whatever somebody with a link brought about: who stands behind them is not to wait for it.
+                    log.warning("one at the door of %s: %s", to_text(room.thread)[:8], error.kind.name)
             upto = mail.last
         await self._deliver(connection, room)
         await self._certify(connection, room)
@@ -81,7 +88,13 @@ class Door:
         keys = InviteKeys.from_secret(link.secret)
         records = await self._records(room.thread, asking.identity) if state == State.REMOVED else []
         letter = seal_answer(keys, room.thread, asking.identity, state, os.urandom, records)
-        await connection.deposit(room.public, login, None, letter)
+        await self._leave(connection, room, login, letter)
+
+    async def _leave(self, connection: RelayConnection, room: Room, login: bytes, letter: bytes) -> None:
+        """An answer without a certificate. It would take away the one that is there, and whose login it is, whoever
+        asks has only said: so none goes where a member comes."""
+        if login not in await self.logins(room.thread):
+            await connection.deposit(room.public, login, None, letter)
 
     async def _records(self, thread: ThreadId, identity: IdentityId) -> list[bytes]:
         """The governance frames up to the one that put somebody out: the room is closed to them."""
@@ -116,10 +129,18 @@ class Door:
             return state
         offered = opened.replica.membership.invites.offered[asking.statement.invite]
         if offered.action.approve:
+            if not self._has_room(thread, asking):
+                return state  # they are heard when they ask again
             await account.put("asking", {asking.id.hex(): base64.b64encode(sealed).decode()})
             await self._threads.announce("share.asked", thread, told(asking))
             return ASKED
         return await self.let_in(thread, asking)
+
+    def _has_room(self, thread: ThreadId, asking: Asking) -> bool:
+        """Whether one more may wait for a yes: identities cost nothing, and each stays in the account."""
+        recalled = map(self.recall, self._account.affairs.asking.values())
+        waiting = {each[1].id for each in recalled if each and each[1].statement.invite == asking.statement.invite}
+        return asking.id in waiting or len(waiting) < MAX_ASKING
 
     async def let_in(self, thread: ThreadId, asking: Asking) -> str:
         """Admit somebody, unless that was done, or can't be, meanwhile; where they stand then."""
@@ -173,7 +194,7 @@ class Door:
                 if state != State.ADMITTED:
                     keys = InviteKeys.from_secret(link.secret)
                     letter = seal_answer(keys, thread, identity, state, os.urandom)
-                    await connection.deposit(room.public, login, None, letter)
+                    await self._leave(connection, room, login, letter)
                 self._words.pop((thread, login), None)
 
     async def _certify(self, connection: RelayConnection, room: Room) -> None:
@@ -184,11 +205,21 @@ class Door:
             return
         before = given.get(room.public, (-1, frozenset()))
         news = logins if before[0] != room.generation else logins - before[1]
+        refused = None
+        for login in sorted(before[1] - logins):  # who comes by another one now leaves nothing behind
+            await connection.deposit(room.public, login, None, b"")
         for login in sorted(news):
             certificate = wire.certify(room.own_key, login, True, room.generation)
-            await connection.deposit(room.public, login, certificate, b"")
+            try:
+                await connection.deposit(room.public, login, certificate, b"")
+            except OpenSeshError as error:
+                if error.kind is errors.RELAY_UNREACHABLE:
+                    raise
+                refused = error
         if room.generation and before[0] != room.generation:
-            await connection.raise_generation(room.own_key, room.generation)
+            await connection.raise_generation(room.own_key, room.generation)  # whoever could not be let in
+        if refused is not None:
+            raise refused
         given[room.public] = (room.generation, logins)
 
     async def logins(self, thread: ThreadId) -> frozenset[bytes]:

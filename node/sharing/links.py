@@ -3,9 +3,9 @@
 from typing import Any
 
 from crdt import errors
-from crdt.ids import ThreadId, to_text
+from crdt.ids import IdentityId, ThreadId, to_text
 from crdt.invite_link import InviteLink
-from crdt.invites import InviteKeys
+from crdt.invites import Asking, InviteKeys
 from crdt.inviting import offer_invite, withdraw_invite
 from crdt.permissions import Role, denied
 from crdt.replica import Replica
@@ -167,19 +167,37 @@ class Links:
 
     async def decide(self, request: str, accept: bool) -> dict[str, Any]:
         """Let somebody in who asked, or turn them away. Raises INVITE_NOT_FOUND, or why they can't come in."""
+        thread, asking, all_of_them = self._asked(request)
+        state = await self._door.let_in(thread, asking) if accept else DECLINED
+        await self._account.put("asking", dict.fromkeys(all_of_them))
+        self._reply(thread, asking.identity, asking.statement.login, asking.statement.invite, state)
+        return {"thread": to_text(thread), "identity": to_text(asking.identity), "state": state}
+
+    def _asked(self, request: str) -> tuple[ThreadId, Asking, list[str]]:
+        """Who is meant, and the keys of all that they asked by this link. Raises INVITE_NOT_FOUND, also where it could
+        be another: a name is what a joiner chose, and the beginning of an id what they tried for."""
+        found: dict[tuple[ThreadId, IdentityId, bytes], dict[str, Asking]] = {}
         for identifier, sealed in self._account.affairs.asking.items():
             recalled = self._door.recall(sealed)
-            if recalled is not None and request and self._is_meant(request, identifier, recalled[1].statement.name):
+            if recalled is not None and self._is_meant(request, identifier, recalled[1].statement.name):
                 thread, asking = recalled
-                state = await self._door.let_in(thread, asking) if accept else DECLINED
-                await self._account.put("asking", {identifier.hex(): None})
-                self._reply(thread, asking.identity, asking.statement.login, asking.statement.invite, state)
-                return {"thread": to_text(thread), "identity": to_text(asking.identity), "state": state}
-        raise errors.INVITE_NOT_FOUND("Nobody of that name waits to be let in.", next="See: opensesh shares")
+                whose = (thread, asking.identity, asking.statement.invite)
+                found.setdefault(whose, {})[identifier.hex()] = asking
+        if not found:
+            raise errors.INVITE_NOT_FOUND("Nobody of that name waits to be let in.", next="See: opensesh shares")
+        if len(found) > 1:
+            more = "More than one person who waits could be meant; give the request's id."
+            matches = [
+                {"request": next(iter(each))[:16], "identity": to_text(who)} for (_, who, _), each in found.items()
+            ]
+            raise errors.INVITE_NOT_FOUND(more, next="See: opensesh shares", matches=matches)
+        (((thread, _, _), asked),) = found.items()
+        return thread, next(reversed(asked.values())), list(asked)
 
     @staticmethod
     def _is_meant(request: str, identifier: bytes, name: str) -> bool:
-        return identifier.hex().startswith(request.lower()) or name.casefold() == request.casefold()
+        is_prefix = len(request) >= MIN_PREFIX and identifier.hex().startswith(request.lower())
+        return is_prefix or (bool(request) and name.casefold() == request.casefold())
 
     def _reply(self, thread: ThreadId, identity: bytes, login: bytes, invite: bytes, state: str) -> None:
         self._door.leave_word(thread, identity, login, invite, state)

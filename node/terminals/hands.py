@@ -6,16 +6,19 @@ another device comes as a whisper.
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from crdt import errors
 from crdt.errors import OpenSeshError
 from crdt.ids import DeviceId, IdentityId, ThreadId, to_text
 from crdt.output import terminal_id
 from crdt.permissions import WRITES, Lane, LaneKind, denied, may_write
+from crdt.replica import Replica
 from node.account import Account
 from node.terminals.keys import (
     Closed,
@@ -35,7 +38,6 @@ from node.threads import OpenThread, Threads
 
 MAX_TYPISTS: Final = 64  # terminals of other devices that this one remembers to have typed into
 MAX_PRESSED: Final = 1_024  # messages with keys that wait to be looked at; more are lost, as others may be
-REPEAT_AFTER_S: Final = (0.15, 0.6, 2.0)  # since the keys, or since the last time
 REPEAT_AFTER_S: Final = (0.15, 0.6, 2.0)  # since the keys, or since the last time
 CLOSED: Final = "it was closed"
 log = logging.getLogger(__name__)
@@ -59,6 +61,7 @@ class Hands:
         self._find = find
         self._keyboards: dict[Key, Keyboard] = {}
         self._typists: dict[Key, Typist] = {}
+        self._names: WeakKeyDictionary[Replica, dict[str, Lane]] = WeakKeyDictionary()
         self._pressed: asyncio.Queue[tuple[ThreadId, IdentityId, DeviceId, Pressed]] = asyncio.Queue(MAX_PRESSED)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -148,8 +151,12 @@ class Hands:
         opened = self._threads.peek(thread)
         if opened is None:
             return None
-        lanes = [lane for lane in opened.replica.outputs if to_text(terminal_id(lane)) == terminal]
-        return opened.replica.membership.identity_of.get(DeviceId(lanes[0].owner)) if lanes else None
+        # Asked for each terminal that anybody spoke of: so names are worked out once, not at every look.
+        names, outputs = self._names.setdefault(opened.replica, {}), opened.replica.outputs
+        for lane in itertools.islice(outputs, len(names), None):
+            names[to_text(terminal_id(lane))] = lane
+        found = names.get(terminal)
+        return opened.replica.membership.identity_of.get(DeviceId(found.owner)) if found in outputs else None
 
     def _heard(self, thread: ThreadId, identity: IdentityId, device: DeviceId, payload: bytes) -> None:
         """A device of the thread typed: believed to be who it says, and to be an editor."""
@@ -170,11 +177,11 @@ class Hands:
                 log.info("keys are left out: %s", error.kind.name)
                 continue
             if (runner := self._runners.get(key)) is not None:
-                self._press(key, runner, device, pressed, verdict)
+                self._press(key, runner, identity, pressed, verdict)
 
-    def _press(self, key: Key, runner: Runner, device: DeviceId, pressed: Pressed, verdict: Verdict) -> None:
+    def _press(self, key: Key, runner: Runner, who: IdentityId, pressed: Pressed, verdict: Verdict) -> None:
         if isinstance(pressed, Typed):
-            new = self._keyboards.setdefault(key, Keyboard()).new(device, pressed)
+            new = self._keyboards.setdefault(key, Keyboard()).new(who, pressed)
             if isinstance(verdict, Allowed):
                 runner.type(new)
             elif isinstance(verdict, NeedsEnterFrom):

@@ -17,7 +17,7 @@ from crdt.output import TERMINAL_BYTES, Columns, Rows
 
 MAX_TYPED_BYTES: Final = 1_024  # new ones in one message
 REPEATED_BYTES: Final = 512  # of those before
-MAX_TYPISTS: Final = 64  # remembered of one terminal
+MAX_STREAMS: Final = 64  # of one person, remembered of one terminal
 STREAM_BYTES: Final = 8
 
 Terminal = Annotated[bytes, Meta(min_length=TERMINAL_BYTES, max_length=TERMINAL_BYTES)]
@@ -84,20 +84,24 @@ class Typist:
 
 
 class Keyboard:
-    """What was typed into one terminal from other devices, each stream in its order."""
+    """What was typed into one terminal from other devices, each stream in its order.
+
+    A stream that is forgotten could be typed twice. So each person has room of their own: nobody, with whatever
+    number of streams and devices, makes what somebody else typed be forgotten.
+    """
 
     def __init__(self) -> None:
-        self._reached: OrderedDict[tuple[bytes, bytes], int] = OrderedDict()  # (device, stream) → bytes taken
+        self._reached: dict[bytes, OrderedDict[bytes, int]] = {}  # person → stream → bytes taken
 
-    def new(self, device: bytes, typed: Typed) -> bytes:
+    def new(self, person: bytes, typed: Typed) -> bytes:
         """The bytes of it that were not typed yet."""
-        key = (device, typed.stream)
-        reached = self._reached.get(key, 0)
+        streams = self._reached.setdefault(person, OrderedDict())
+        reached = streams.get(typed.stream, 0)
         end = typed.at + len(typed.data)
-        self._reached[key] = max(reached, end)
-        self._reached.move_to_end(key)
-        if len(self._reached) > MAX_TYPISTS:
-            self._reached.popitem(last=False)
+        streams[typed.stream] = max(reached, end)
+        streams.move_to_end(typed.stream)
+        if len(streams) > MAX_STREAMS:
+            streams.popitem(last=False)
         return typed.data[max(0, reached - typed.at) :] if end > reached else b""
 
 

@@ -165,7 +165,8 @@ class Terminals:
         opened = await self._threads.open(thread)
         outputs = _outputs(opened)
         if name is not None:
-            found = [output for output in outputs if to_text(terminal_id(output.lane)).startswith(name)]
+            # Of all there are: whoever opens terminals without end hides none of somebody else's.
+            found = [output for output in _begun(opened) if to_text(terminal_id(output.lane)).startswith(name)]
         else:
             found = ([output for output in outputs if output.ended is None] or outputs)[-1:]
         if len(found) != 1:
@@ -247,10 +248,14 @@ class Terminals:
 
 
 def _outputs(opened: OpenThread) -> list[Output]:
-    """Those that have begun, by when, as their devices say."""
+    """The newest, by when they have begun, as their devices say."""
+    return _begun(opened)[-MAX_LISTED:]
+
+
+def _begun(opened: OpenThread) -> list[Output]:
     begun = [
         (output.opened.at_ms, lane, output)
         for lane, output in opened.replica.outputs.items()
         if output.opened is not None and is_terminal(lane)
     ]
-    return [output for *_, output in sorted(begun, key=lambda each: each[:2])][-MAX_LISTED:]
+    return [output for *_, output in sorted(begun, key=lambda each: each[:2])]

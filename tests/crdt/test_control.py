@@ -356,3 +356,60 @@ def test_every_order_of_the_same_envelopes_has_one_and_the_same_driver(seed: int
     incremental = Helm(replica)
     assert not incremental.refresh(list(replica.lanes))
     assert to_text(incremental.state().driver) == to_text(expected.driver)
+
+
+class Counted(dict[str, Any]):
+    """What is shown of a lane; counts how often somebody goes through all of it."""
+
+    def __init__(self, shown: dict[str, Any], walks: "itertools.count[int]") -> None:
+        super().__init__(shown)
+        self._walks = walks
+
+    def values(self) -> Any:
+        next(self._walks)
+        return super().values()
+
+
+def walked(helm: Helm) -> "itertools.count[int]":
+    """Counts from now on the walks through hand-overs and requests."""
+    walks = itertools.count()
+    for lane in helm._lanes.values():
+        lane.handovers.shown = Counted(lane.handovers.shown, walks)
+    for requests in helm._requests.values():
+        requests.shown = Counted(requests.shown, walks)
+    return walks
+
+
+def test_a_long_row_of_hand_overs_costs_no_look_at_all_of_them_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    ana, ben, _ = together()
+    laptop, names = me(ben), [f"h{number}" for number in range(MAX_HANDOVERS)]
+
+    def write(doc: Doc) -> None:  # Ben's to himself, each under the one before
+        for number, (name, under) in enumerate(zip(names, ["", *names], strict=False)):
+            put_handover(doc, HandOver(name, laptop, "t1", BEN.id, 1, number, under))
+
+    decide(ben, write)
+    pass_round(ana, ben)
+    helm, limits = Helm(ana.replica), itertools.count()
+    walks, restrictions = walked(helm), Helm.restrictions
+    monkeypatch.setattr(Helm, "restrictions", lambda self, person: (next(limits), restrictions(self, person))[1])
+    assert helm.state("t1", BEN.id).under == names[-1]
+    assert next(walks) < 5 and next(limits) < 3
+
+
+def test_what_is_said_of_one_target_is_not_looked_at_for_the_others() -> None:
+    ana, ben, _ = together()
+    laptop = me(ben)
+
+    def write(doc: Doc) -> None:
+        for number in range(MAX_HANDOVERS):
+            put_handover(doc, HandOver(f"h{number}", laptop, f"t{number}", BEN.id, 1, number))
+
+    decide(ben, write)
+    ask(ben, 1, "t1")
+    pass_round(ana, ben)
+    helm = Helm(ana.replica)
+    targets, walks = helm.targets(), walked(helm)
+    for target in targets:
+        helm.state(target, BEN.id)
+    assert len(targets) == MAX_HANDOVERS + 1 and next(walks) < 10

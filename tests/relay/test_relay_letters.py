@@ -290,11 +290,29 @@ async def test_letters_need_a_login_a_room_and_a_size(relay: Running) -> None:
         assert code(await nobody.expect(wire.Refused)) == "bad-login"
 
 
+async def test_answers_without_a_certificate_make_way_and_certificates_do_not(relay: Running) -> None:
+    """Whoever has a link, also a closed one, can have the owner leave answers to any number of logins."""
+    room = new_key()
+    async with owning(relay.url, room) as owner, connecting(relay.url) as member, connecting(relay.url) as refused:
+        held = wire.certify(room, member.key.public, True, 0)
+        await deposit(owner, room, member.key.public, held)
+        for login in (refused.key.public, *(new_key().public for _ in range(3))):
+            assert isinstance(await deposit(owner, room, login, None, b"no"), wire.Done)
+        assert await claim(member, room) == (held, b"")
+        assert await claim(refused, room) == NOTHING, "the oldest of them"
+        for login in [new_key().public for _ in range(2)]:
+            assert isinstance(await deposit(owner, room, login, wire.certify(room, login, True, 0)), wire.Done)
+        assert code(await deposit(owner, room, new_key().public, None, b"no")) == "quota"
+        await raise_to(owner, room, 1)  # and those that have ended let nobody in, either
+        assert isinstance(await deposit(owner, room, new_key().public, None, b"no"), wire.Done)
+
+
 async def test_a_room_keeps_letters_for_so_many_logins(relay: Running) -> None:
     room, other = new_key(), new_key()
     logins = [new_key().public for _ in range(4)]
     async with owning(relay.url, room) as owner:
-        answers = [await deposit(owner, room, login, None, b"x") for login in logins]
+        held = [wire.certify(room, login, True, 0) for login in logins]
+        answers = [await deposit(owner, room, each.login, each, b"x") for each in held]
         assert [type(answer) for answer in answers[:3]] == [wire.Done] * 3 and code(answers[3]) == "quota"
         assert isinstance(await deposit(owner, room, logins[0], None, b"again"), wire.Done), "it has its place"
         await deposit(owner, room, logins[1], None)

@@ -1,6 +1,7 @@
 """Programs in terminals of a thread: run on one device, seen on others, typed into by whom it is due."""
 
 import asyncio
+import itertools
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,10 +11,11 @@ import pytest
 
 from crdt import errors
 from crdt.errors import OpenSeshError
-from crdt.ids import DeviceId, IdentityId, ThreadId, from_text
-from crdt.output import terminal_id
+from crdt.ids import DeviceId, IdentityId, ThreadId, from_text, to_text
+from crdt.output import Opened, terminal_id
 from crdt.permissions import LaneKind
 from node.terminals import service, view
+from node.terminals.keys import Typed, encode_pressed
 from node.terminals.ports import Allowed, Heard, NeedsEnterFrom, No, Seat, Verdict
 from node.terminals.screen import MAX_HISTORY_BYTES
 from node.terminals.service import STOPPED, Terminals
@@ -432,3 +434,57 @@ async def test_hostile_bytes_of_another_member_reach_watchers_as_cells_alone(her
             await watcher.ends()
             assert watcher.text.startswith("abc") and not any(ord(each) < 32 for each in "".join(watcher.lines))
             assert "\u202e" not in watcher.text
+
+
+def whisper(on: Terminals, thread: ThreadId, terminal: str, number: int, data: bytes, at: int = 0) -> None:
+    """Somebody's device says this, in a stream of its own."""
+    (scope,) = [lane.scope for of, lane in on._runners if of == thread and to_text(terminal_id(lane)) == terminal]
+    payload = encode_pressed(Typed(scope, number.to_bytes(8, "big"), at, data))
+    on._heard(thread, IdentityId(b"m" * 32), DeviceId(b"m" * 32), payload)
+
+
+async def test_who_may_not_type_has_nothing_typed_twice_by_opening_streams_without_end(tmp_path: Path) -> None:
+    room = Room()
+    async with two(tmp_path) as (first, second, thread), terminals(first, room) as on, terminals(second, room) as there:
+        terminal = await started(on, thread, "cat")
+        await until(lambda: _has(second, thread), "the terminal on the other device")
+        async with Watcher(on.watch(thread, terminal)) as watcher:
+            await there.input(thread, terminal, b"rm it\r")
+            await watcher.shows("rm it\nrm it")
+            on.control = Ruled(No(first.account.identity))
+            for number in range(300):
+                whisper(on, thread, terminal, number, b"x")
+            await until(on._pressed.empty, "that all of it was looked at")
+            on.control = Ruled(Allowed())
+            await there.input(thread, terminal, b"then\r")
+            await watcher.shows("then\nthen")
+            assert watcher.text.count("rm it") == 2
+
+
+async def test_somebody_elses_terminals_without_end_hide_none_of_ours(
+    here: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MAX_LISTED", 2)
+    thread = await here.new("many")
+    async with terminals(here) as on:
+        ours = await started(on, thread, "cat")
+        for _ in range(3):
+            await on._say(thread, os.urandom(16), Opened(("late",), 80, 24, "", 2**50))
+        await on.input(thread, ours, b"\x04")
+        async with Watcher(on.watch(thread, ours)) as watcher:
+            assert (await watcher.ends())["code"] == 0
+
+
+async def test_who_runs_which_terminal_is_worked_out_once_for_each(
+    here: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, thread = itertools.count(), await here.new("many")
+    monkeypatch.setattr(service, "terminal_id", lambda lane: (next(made), terminal_id(lane))[1])
+    async with terminals(here) as on:
+        for _ in range(20):
+            await on._say(thread, os.urandom(16), Opened(("sh",), 80, 24, "", 1))
+        names = [to_text(terminal_id(lane)) for lane in (await here.threads.open(thread)).replica.outputs]
+        assert {on.host_of(thread, name) for name in names} == {here.account.identity}
+        assert on.host_of(thread, "another") is None and next(made) <= 20
+        await on._say(thread, scope := os.urandom(16), Opened(("sh",), 80, 24, "", 1))
+        assert on.host_of(thread, to_text(terminal_id(on._own_lane(scope)))) == here.account.identity
