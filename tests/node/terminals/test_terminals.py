@@ -14,7 +14,7 @@ from crdt.errors import OpenSeshError
 from crdt.ids import DeviceId, IdentityId, ThreadId, from_text, to_text
 from crdt.output import Opened, terminal_id
 from crdt.permissions import LaneKind
-from node.terminals import service, view
+from node.terminals import hands, service, view
 from node.terminals.keys import Typed, encode_pressed
 from node.terminals.ports import Allowed, Heard, NeedsEnterFrom, No, Seat, Verdict
 from node.terminals.screen import MAX_HISTORY_BYTES
@@ -440,7 +440,7 @@ def whisper(on: Terminals, thread: ThreadId, terminal: str, number: int, data: b
     """Somebody's device says this, in a stream of its own."""
     (scope,) = [lane.scope for of, lane in on._runners if of == thread and to_text(terminal_id(lane)) == terminal]
     payload = encode_pressed(Typed(scope, number.to_bytes(8, "big"), at, data))
-    on._heard(thread, IdentityId(b"m" * 32), DeviceId(b"m" * 32), payload)
+    on.hands._heard(thread, IdentityId(b"m" * 32), DeviceId(b"m" * 32), payload)
 
 
 async def test_who_may_not_type_has_nothing_typed_twice_by_opening_streams_without_end(tmp_path: Path) -> None:
@@ -449,14 +449,14 @@ async def test_who_may_not_type_has_nothing_typed_twice_by_opening_streams_witho
         terminal = await started(on, thread, "cat")
         await until(lambda: _has(second, thread), "the terminal on the other device")
         async with Watcher(on.watch(thread, terminal)) as watcher:
-            await there.input(thread, terminal, b"rm it\r")
+            await there.hands.type(thread, terminal, b"rm it\r")
             await watcher.shows("rm it\nrm it")
-            on.control = Ruled(No(first.account.identity))
+            on.hands.control = Ruled(No(first.account.identity))
             for number in range(300):
                 whisper(on, thread, terminal, number, b"x")
-            await until(on._pressed.empty, "that all of it was looked at")
-            on.control = Ruled(Allowed())
-            await there.input(thread, terminal, b"then\r")
+            await until(on.hands._pressed.empty, "that all of it was looked at")
+            on.hands.control = Ruled(Allowed())
+            await there.hands.type(thread, terminal, b"then\r")
             await watcher.shows("then\nthen")
             assert watcher.text.count("rm it") == 2
 
@@ -470,7 +470,7 @@ async def test_somebody_elses_terminals_without_end_hide_none_of_ours(
         ours = await started(on, thread, "cat")
         for _ in range(3):
             await on._say(thread, os.urandom(16), Opened(("late",), 80, 24, "", 2**50))
-        await on.input(thread, ours, b"\x04")
+        await on.hands.type(thread, ours, b"\x04")
         async with Watcher(on.watch(thread, ours)) as watcher:
             assert (await watcher.ends())["code"] == 0
 
@@ -479,12 +479,12 @@ async def test_who_runs_which_terminal_is_worked_out_once_for_each(
     here: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, thread = itertools.count(), await here.new("many")
-    monkeypatch.setattr(service, "terminal_id", lambda lane: (next(made), terminal_id(lane))[1])
+    monkeypatch.setattr(hands, "terminal_id", lambda lane: (next(made), terminal_id(lane))[1])
     async with terminals(here) as on:
         for _ in range(20):
             await on._say(thread, os.urandom(16), Opened(("sh",), 80, 24, "", 1))
         names = [to_text(terminal_id(lane)) for lane in (await here.threads.open(thread)).replica.outputs]
-        assert {on.host_of(thread, name) for name in names} == {here.account.identity}
-        assert on.host_of(thread, "another") is None and next(made) <= 20
+        assert {on.hands.host_of(thread, name) for name in names} == {here.account.identity}
+        assert on.hands.host_of(thread, "another") is None and next(made) <= 20
         await on._say(thread, scope := os.urandom(16), Opened(("sh",), 80, 24, "", 1))
-        assert on.host_of(thread, to_text(terminal_id(on._own_lane(scope)))) == here.account.identity
+        assert on.hands.host_of(thread, to_text(terminal_id(Lane(LaneKind.OUTPUT, here.account.device.id, scope)))) == here.account.identity
