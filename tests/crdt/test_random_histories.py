@@ -13,8 +13,9 @@ from crdt.ids import DeviceId
 from crdt.permissions import LaneKind, Role
 from crdt.records import Relays, Restrict
 from crdt.replica import Replica
+from crdt.settlement import open_matters
 from tests.crdt.people import Desk, Person
-from tests.crdt.world import invite, pass_round, rebuilt, restrict, shuffled, state, type_text
+from tests.crdt.world import invite, pass_round, rebuilt, restrict, settle, shuffled, state, type_text
 from tests.vectors.fixed import without_chance
 
 
@@ -99,11 +100,13 @@ class History:
     def govern(self, desk: Desk) -> None:
         """What an owner does; others try it all the same."""
         member = self.source.choice(self.members)
-        kind = self.source.randrange(4)
+        kind = self.source.randrange(5)
         if kind == 0:
             restrict(desk, member, self.source.choice([Role.NONE, Role.NONE, Role.VIEWER, Role.COMMENTER]))
         elif kind == 1:
             invite(desk, member, role=self.source.choice([Role.EDITOR, Role.COMMENTER]))
+        elif kind == 4 and open_matters(desk.replica):
+            settle(desk)
         elif kind == 2:
             desk.kept(desk.replica.commit_record(LaneKind.CONTROL, [Relays((f"wss://{len(desk.frames)}.example",))]))
         else:
@@ -114,7 +117,7 @@ class History:
     def hand_over(self, person: Person, desk: Desk) -> None:
         """Offer the thread, whether one owns it or not; or accept an offer, once more perhaps."""
         replica = desk.replica
-        offered = [node.id for node, to in replica.membership.offers if to == person.id]
+        offered = [node.id for node, offer in replica.membership.offers if offer.to == person.id]
         if not offered:
             action = stewardship.offer(replica, person.root.signing, self.source.choice(self.members).id)
             desk.kept(replica.commit_record(LaneKind.CONTROL, [action]))

@@ -132,14 +132,14 @@ class Ledger:
                 known = frozenset(each for each in self.bounds if each in replica.graph)
                 self.grants[envelope.id] = (action.identity, known)
 
-    def is_cut(self, written: Written, counted: Iterable[bytes], has: Callable[[Written], bool]) -> bool:
-        """Whether one of these records takes the change back, for whoever `has` what they have."""
-        counted = set(counted)
+    def is_cut(self, written: Written, replica: Replica, has: Callable[[Written], bool]) -> bool:
+        """Whether a record that counts takes the change back, for whoever `has` what they have."""
+        counted = _counted(replica)
         for identifier in counted & self.bounds.keys():
             if self._is_beyond(written, identifier, counted) and (
                 written.header.kind != LaneKind.SHARED
                 or counted & self.settled.get(identifier, {}).keys()
-                or not self._is_carried(written, identifier, counted, has)
+                or not self._is_carried(written, identifier, replica, has)
             ):
                 return True
         return False
@@ -152,14 +152,14 @@ class Ledger:
         )
         return bound.concerns(written) and not stays and not self._is_lifted(written, identifier)
 
-    def _is_carried(self, written: Written, bound: bytes, counted: set[bytes], has: Callable[[Written], bool]) -> bool:
+    def _is_carried(self, written: Written, bound: bytes, replica: Replica, has: Callable[[Written], bool]) -> bool:
         """Whether somebody whom the restriction is not about went on from it in ignorance."""
         seen, due = {written.envelope}, [written]
         while due:
             each = due.pop()
             if bound in each.heard:
                 continue
-            if not self.bounds[bound].concerns(each) and self._stands_alone(each, counted):
+            if not self.bounds[bound].concerns(each) and self._stands_alone(each, replica):
                 return True
             for later in self._after.get(each.envelope, ()):
                 if later.envelope not in seen and has(later):
@@ -167,9 +167,12 @@ class Ledger:
                     due.append(later)
         return False
 
-    def _stands_alone(self, written: Written, counted: set[bytes]) -> bool:
+    def _stands_alone(self, written: Written, replica: Replica) -> bool:
+        counted = _counted(replica)
         at: Written | None = written
         while at is not None:
+            if not self._had_right(at, replica):
+                return False
             if any(self._is_beyond(at, each, counted) for each in counted & self.bounds.keys()):
                 return False
             at = self.written.get(at.before) if at.before else None
@@ -192,7 +195,6 @@ class Ledger:
 
         In `shared`, where one builds on others, what was built on something that is gone waits for it.
         """
-        counted = _counted(replica)
         stands: dict[bytes, bool] = {}
         for written in self.written.values():  # in the order of writing: what a change builds on comes before it
             header = written.header
@@ -201,7 +203,7 @@ class Ledger:
             stands[written.envelope] = (
                 written.frame in frames
                 and all(stands.get(each, False) for each in needed)
-                and not self.is_cut(written, counted, lambda each: each.frame in frames)
+                and not self.is_cut(written, replica, lambda each: each.frame in frames)
                 and self._had_right(written, replica)
             )
         return [written for written in self.written.values() if stands[written.envelope]]
@@ -209,7 +211,9 @@ class Ledger:
     def _had_right(self, written: Written, replica: Replica) -> bool:
         """Every change was made with a right its author saw; a grant may turn out void, its author being cut off."""
         counted = {given.node.id for given in replica.membership.grants}
-        if not written.is_patched and all(grant in counted for grant in self.grants if grant in replica.graph):
+        if not (written.is_patched or written.forged) and all(
+            grant in counted for grant in self.grants if grant in replica.graph
+        ):
             return True
         closure = replica.graph.closure(written.header.heads)
         identity = replica.membership.author_at(DeviceId(written.header.device), closure or 0)
@@ -218,9 +222,8 @@ class Ledger:
 
     def check_nothing_cut_shows(self, replica: Replica, who: str) -> None:
         """Nothing that a restriction known here takes back is shown here, nor anything forged."""
-        counted = _counted(replica)
         for envelope in self.applied_in(replica):
-            if self.is_cut(self.written[envelope], counted, lambda each: each.envelope in replica.chains):
+            if self.is_cut(self.written[envelope], replica, lambda each: each.envelope in replica.chains):
                 raise Violation("cut", f"{who} shows {self.written[envelope].name!r}, which was written after the cut")
         membership = replica.membership
         said = (*membership.limits, *membership.settlements, *membership.grants, *membership.epochs)
