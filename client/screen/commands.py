@@ -89,6 +89,7 @@ BY_NAME = {command.name: command for command in reversed(COMMANDS)}
 BY_SLASH = {f"/{word}": command.name for command in COMMANDS for word in command.slash}
 # What does not fit is left out from the end; how to leave and where all keys are found always stands last.
 _IN_LINE = ("ask", "newline", "new", "find", "say", "next", "page_up", "fold", "comment", "people", "draft")
+_IN_LOCK = ("people", "comment", "find", "next", "page_up", "fold", "new")
 _IN_MODE = {
     "rename": " Enter renames the thread · Esc leaves its title as it is",
     "find": " Enter opens · ↑ ↓ choose · type a part of a title or a message · Esc leaves",
@@ -100,11 +101,11 @@ _IN_MODE = {
 }
 
 
-def help_line(columns: int, mode: str = "", is_running: bool = False) -> str:
-    """The keys one needs, as many as fit in a line."""
+def help_line(columns: int, mode: str = "", is_running: bool = False, is_locked: bool = False) -> str:
+    """The keys one needs, as many as fit in a line; where one may not write (`is_locked`), none of writing."""
     if mode:
         return fit(_IN_MODE[mode], columns)
-    names = ("escape", *_IN_LINE) if is_running else _IN_LINE
+    names = _IN_LOCK if is_locked else ("escape", *_IN_LINE) if is_running else _IN_LINE
     last = f"{_told('keys')} · {_told('quit')}"
     line = ""
     for name in names:

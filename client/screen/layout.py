@@ -47,6 +47,7 @@ _HINTS = {
     "answer": "to what is marked",
     "draft": "all who may edit write this together",
     "join": "opensesh://…",
+    "people": "a part of a name, or of what to do",
 }
 Draw = Callable[[int, int], list[Line]]
 
@@ -97,7 +98,7 @@ class Places:
             VSplit([ConditionalContainer(divided, is_wide), talk]),
             self._notice(),
             _one_line(lambda columns: status.status(state(), columns, time.time())),
-            ConditionalContainer(field, ~is_locked),
+            ConditionalContainer(field, ~is_locked | Condition(lambda: bool(composer.text))),
             ConditionalContainer(_one_line(lambda columns: _lock(state(), columns)), is_locked),
             _one_line(self._help),
         ]
@@ -132,7 +133,7 @@ class Places:
 
     def _help(self, columns: int) -> Line:
         state = self._state()
-        return (("class:help", help_line(columns, state.mode, state.run is not None)),)
+        return (("class:help", help_line(columns, state.mode, state.run is not None, state.is_locked)),)
 
 
 def _middle(state: State, columns: int, height: int) -> list[Line]:

@@ -1,7 +1,7 @@
 """What this screen looks at, told to the others: which thread, which message, where in the draft; and when it leaves.
 
-Said when it changes and again before it is forgotten, never more often than the pause. Nothing is said while nobody
-else is in the thread, or while the node is away.
+Said when it changes and again before it is forgotten, never more often than the pause. Nothing is said where there is
+nobody else to hear it, or while the node is away.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ class Looking:
         """What is looked at; None where there is nobody to tell."""
         state = self._get()
         company, now = state.company, time.monotonic()
-        if state.thread is None or state.offline or len(company.members) < 2 or company.role == "none":
+        if state.thread is None or state.offline or not company.is_shared or company.role == "none":
             return None
         if now - self._pressed_at > AWAY_S:
             return Look(state.thread, "away")

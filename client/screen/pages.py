@@ -16,6 +16,7 @@ BACK: Final = {
     **{"people": "", "person": "people", "kick": "person", "words": "person", "leave": "people", "request": "people"},
     **{"roles": "people", "preview": "roles", "link": "people", "links": "people", "close": "people"},
 }
+SECRETS_TOO: Final = "secrets"  # what a choice to share is done with if secrets were shown, and agreed to
 ROLES: Final = {
     "viewer": "reads all of it, sees what goes on",
     "commenter": "comments besides",
@@ -41,7 +42,7 @@ def heading(state: State) -> str:
     page, company = state.page, state.company
     if page.kind == "people":
         members = len(company.members)
-        return f"{members} in this thread" if members != 1 else "Only you are in this thread"
+        return f"{members} people in this thread" if members != 1 else "Only you are in this thread"
     if page.kind == "person":
         member = company.member(page.who)
         return f"{page.name} · {member.role if member else 'no longer in this thread'}"
@@ -67,7 +68,7 @@ def _people(company: Company, page: Page) -> list[Choice]:
         ]
     found += _baton(company)
     if company.role == "owner":
-        found += [Choice("roles", "Make a link …"), Choice("links", "Links there are …")]
+        found += [Choice("roles", "Make a link …"), Choice("links", "Links to this thread …")]
     if company.thread is not None and company.role not in ("", "none", "owner"):
         found.append(Choice("leave", "Leave this thread …"))
     return [*found, Choice("join", "Join by a link …")]
@@ -146,7 +147,7 @@ def _roles(company: Company, page: Page) -> list[Choice]:
 
 def _preview(company: Company, page: Page) -> list[Choice]:
     yes = "Share it all the same, secrets too" if page.is_risky else "Make the link"
-    return [Choice("back", "No"), Choice("share", yes, value=page.role)]
+    return [Choice("back", "No"), Choice("share", yes, value=page.role, who=SECRETS_TOO if page.is_risky else "")]
 
 
 def _link(company: Company, page: Page) -> list[Choice]:

@@ -16,25 +16,27 @@ _LOST = "You are no longer in this thread."
 
 def panel(state: State, columns: int, height: int, now: float) -> list[Line]:
     """The page, scrolled so that what is picked is in it. `now` in Unix seconds."""
-    head: list[Line] = [(("class:heading", fit(heading(state), columns)),), ()]
+    head: list[Line] = [*((("class:heading", piece),) for piece in wrap(heading(state), columns)), ()]
+    heads = len(head)
     head += [(("class:warning", piece),) for text in _loud(state) for piece in wrap(text, columns)]
     for style, text in state.page.told:
         head += [((style, piece),) for piece in wrap(text, columns)]
     if state.page.link:
         link = state.page.link
         head += [(("class:code", link[at : at + columns]),) for at in range(0, len(link), columns)]
-    if len(head) > 2:
+    if len(head) > heads:
         head.append(())
     found = choices(state)
     if not found:
         head.append((("class:dim", fit("Nothing here is called like that.", columns)),))
     at = min(state.picked, len(found) - 1)
+    pad = min(columns // 2, max((width(each.label) for each in found if each.about and each.do != "person"), default=0))
     blocks: list[list[Line]] = []
     for number, choice in enumerate(found):
         is_person = number > 0 and found[number - 1].do == "person" and choice.do != "person"
-        rows = _row(state, choice, columns, number == at, now)
+        rows = _row(state, choice, columns, pad, number == at, now)
         blocks.append([(), *rows] if is_person else rows)
-    head = head[: max(2, height - 4)]
+    head = head[: max(heads, height - 4)]
     return [*head, *_visible(blocks, at, max(1, height - len(head)))][:height]
 
 
@@ -58,11 +60,14 @@ def _loud(state: State) -> list[str]:
     return [f"! {member.warning}"] if member is not None and member.warning else []
 
 
-def _row(state: State, choice: Choice, columns: int, is_picked: bool, now: float) -> list[Line]:
+def _row(state: State, choice: Choice, columns: int, pad: int, is_picked: bool, now: float) -> list[Line]:
     member = state.company.member(choice.who) if choice.do == "person" else None
     if member is not None:
         return _person(state, member, columns, is_picked, now)
-    label = f"{'▸' if is_picked else ' '} {choice.label}"
+    name = choice.label
+    if choice.about and width(name) < pad:
+        name = filled(name, pad)
+    label = f"{'▸' if is_picked else ' '} {name}"
     about = fit(choice.about, max(0, columns - width(label) - 2))
     if is_picked:
         return [(("class:row.open", filled(f"{label}  {about}", columns)),)]
@@ -73,7 +78,7 @@ def _person(state: State, member: Member, columns: int, is_picked: bool, now: fl
     """Two lines: who they are, and what they do."""
     company = state.company
     devices = company.devices(member.identity)
-    is_away = company.is_away(member.identity)
+    is_away = bool(not member.is_me or devices) and company.is_away(member.identity)
     everyone = [each.identity for each in company.members]
     ((style, drawn),) = sign(member.identity, everyone, member.name, is_away)
     verified = "" if member.is_me else " ✓ verified" if member.is_verified else " not verified"
@@ -116,6 +121,8 @@ def _gist(state: State, identifier: str) -> str:
 
 
 def _absent(company: Company, member: Member, now: float) -> str:
+    if member.is_me:
+        return "here on this device"
     seen = company.seen.get(member.identity)
     if seen is None:
         return f"not here · {count(len(member.devices), 'device')}" if member.devices else "not here"

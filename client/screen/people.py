@@ -81,6 +81,17 @@ class Company:
         here = [member for member in self.members if not member.is_me and self.devices(member.identity)]
         return sorted(here, key=lambda member: self.is_away(member.identity))
 
+    @property
+    def own_here(self) -> list[Present]:
+        """Our other devices that are here."""
+        me = self.me
+        return [each for each in self.devices(me.identity) if not each.is_this] if me is not None else []
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether there is anybody to tell anything: other people, or another device of ours."""
+        return len(self.members) > 1 or (self.me is not None and len(self.me.devices) > 1)
+
     def member(self, identity: str) -> Member | None:
         """The member of that identity."""
         return next((member for member in self.members if member.identity == identity), None)

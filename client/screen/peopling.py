@@ -15,7 +15,7 @@ from client.screen.composer import Composer
 from client.screen.feed import Feed
 from client.screen.gathering import Gatherer
 from client.screen.page import NOWHERE, Choice, Page
-from client.screen.pages import BACK, picked
+from client.screen.pages import BACK, SECRETS_TOO, picked
 from client.screen.previewing import found, previewed
 from client.screen.state import State
 from client.screen.text import settled_line
@@ -170,8 +170,8 @@ class Peopling:
             self._land(page, thread)
 
     async def _share(self, thread: str, choice: Choice) -> None:
-        risky = self._state.page.is_risky  # what was shown, and nothing else, is what was agreed to
-        made = await self._try(self._node.share(thread, choice.value, expires_s=EXPIRES_S, allow_secrets=risky))
+        agreed = choice.who == SECRETS_TOO
+        made = await self._try(self._node.share(thread, choice.value, expires_s=EXPIRES_S, allow_secrets=agreed))
         if made is not None:
             until = f", until {local_time(made.expires_at.isoformat())}" if made.expires_at else ""
             told = f"Lets {count(made.uses, 'person', 'people')} in as {made.permission}{until}."

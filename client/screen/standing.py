@@ -8,25 +8,25 @@ from client.screen.styled import Line
 from client.screen.text import fit
 
 SHOWN = 4  # people in the status line
+DEVICE_COLUMNS = 16
 
 
 def summary(state: State) -> Line:
-    """For the status line: who else is here, and of how many; nothing in a thread that nobody else is in."""
+    """For the status line: who else is here, and of how many; nothing in a thread that nobody else looks into."""
     company = state.company
-    if len(company.members) < 2:
-        return ()
     everyone = [each.identity for each in company.members]
     here = company.others_here
     line: list[tuple[str, str]] = []
+    if any(each.warning for each in company.members):
+        line.append(("class:warning", "! "))
     for member in here[:SHOWN]:
         line += [*sign(member.identity, everyone, member.name, company.is_away(member.identity)), ("", " ")]
-    more = f"+{len(here) - SHOWN} " if len(here) > SHOWN else ""
-    alarm: Line = (("class:warning", "! "),) if any(each.warning for each in company.members) else ()
-    return (*alarm, *line, ("class:status", f"{more}{'here' if here else 'nobody else here'} · {_members(company)}"))
-
-
-def _members(company: Company) -> str:
-    return f"{len(company.members)} members"
+    told = [f"+{len(here) - SHOWN}"] if len(here) > SHOWN else []
+    own = [fit(each.device_name, DEVICE_COLUMNS) for each in company.own_here if not each.is_away][:1]
+    told += [f"you on {name}" for name in own]
+    if len(company.members) > 1:
+        told.append(f"{'here' if here else '' if own else 'nobody else here'} · {len(company.members)} members".strip())
+    return (*line, ("class:status", " ".join(told))) if told else ()
 
 
 def baton(company: Company) -> str:

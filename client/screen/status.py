@@ -69,7 +69,7 @@ def _parts(state: State, now: float) -> list[Line]:
         say("streaming", f"{elsewhere} running elsewhere")
     if state.open_talks and state.thread is not None:
         say("comment", f"{count(state.open_talks, 'open comment')} ({_key('open')})")
-    if state.asked_model:
+    if state.asked_model and not state.is_locked:
         say("status", f"asks {settled_line(state.asked_model)}")
     return parts
 

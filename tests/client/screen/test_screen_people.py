@@ -32,7 +32,7 @@ async def test_the_panel_says_what_each_looks_at_and_when_they_were_here_last(cl
     async with seated(client, 120, 40) as seat:
         await seat.shows("3 members")
         seat.press("Alt-w")
-        await seat.shows("3 in this thread", "Me (you)", "owner", "editor · not verified", "viewer · ✓ verified")
+        await seat.shows("3 people in this thread", "Me (you)", "owner", "editor · not verified", "viewer · ✓ verified")
         node.team.look("Ben", "t1", looking_at={"kind": "message", "id": "t1-0"})
         await seat.shows("reads “the first message” on Ben's laptop")
         node.team.look("Ben", "t1", looking_at={"kind": "draft", "id": None}, writing=True)
@@ -68,7 +68,7 @@ async def test_the_owner_gives_another_role_and_puts_somebody_out_once_asked_aga
         seat.press("Enter")
         await seat.shows("Ben · viewer", "▸ Make commenter", "Compare words …", "Put out …")
         seat.press("Down", "Enter")
-        await seat.shows("Ben is now editor.", "2 in this thread")
+        await seat.shows("Ben is now editor.", "2 people in this thread")
         assert node.last("member.permit") == {"thread": "t1", "who": "id-Ben", "permission": "editor"}
         seat.type("ben")
         seat.press("Enter")
@@ -111,8 +111,8 @@ async def test_a_link_is_made_after_one_saw_what_it_shows_and_secrets_take_a_yes
         await seat.shows("was given to the terminal's clipboard")
         assert base64.b64encode(LINK.encode()).decode() in seat.wire.raw
         seat.press("Esc")
-        await seat.shows("Links there are …")
-        seat.type("links")
+        await seat.shows("Links to this thread …")
+        seat.type("links to")
         seat.press("Enter")
         await seat.shows("▸ viewer · open", "0 of 1 used")
         seat.press("Enter")
@@ -297,7 +297,7 @@ async def test_no_name_or_place_of_others_reaches_the_terminal_as_they_wrote_it(
     async with seated(client) as seat:
         await seat.shows("2 members")
         seat.press("Alt-w")
-        await seat.shows("2 in this thread")
+        await seat.shows("2 people in this thread")
         for key in ("Down", "Enter", "Esc", "Esc"):
             seat.press(key)
         await seat.shows("Ask something")
