@@ -13,6 +13,8 @@ from client.screen.commenting import Commenting
 from client.screen.composer import Composer
 from client.screen.drafting import Drafting
 from client.screen.feed import Feed
+from client.screen.looking import Looking
+from client.screen.peopling import Peopling
 from client.screen.sending import Sender
 from client.screen.state import State, blank, next_thread
 from client.screen.talking import Talker
@@ -22,10 +24,19 @@ class Actions:
     """`do` a command by its name."""
 
     def __init__(
-        self, screen: Around, composer: Composer, feed: Feed, sender: Sender, talker: Talker, drafting: Drafting
+        self,
+        screen: Around,
+        composer: Composer,
+        feed: Feed,
+        sender: Sender,
+        talker: Talker,
+        drafting: Drafting,
+        looking: Looking,
+        people: Callable[[Callable[[str], None]], Peopling],
     ) -> None:
         self._screen, self._composer, self._feed, self._sender = screen, composer, feed, sender
-        self._drafting = drafting
+        self._drafting, self._looking = drafting, looking
+        self._people = people(self._turn)
         self._commenting = Commenting(screen, composer, feed, talker, self._turn)
         self._warned = ""  # the command that leaves at once if it comes again
         self._argument = ""  # what stood behind the word after a slash
@@ -39,7 +50,7 @@ class Actions:
             "previous": lambda: self._step(-1),
             "find": lambda: self._turn("find"),
             "model": lambda: self._turn("model"),
-            "rename": lambda: self._turn("rename" if screen.state.thread is not None else ""),
+            "rename": self._rename,
             "page_up": lambda: self._scroll(screen.size[1] - 2),
             "page_down": lambda: self._scroll(2 - screen.size[1]),
             "line_up": lambda: self._line(-1),
@@ -55,6 +66,8 @@ class Actions:
             "settle": self._commenting.settle,
             "quote": self._commenting.quote,
             "draft": self._draft,
+            "people": self._people.turn,
+            "join": self._join,
             "import": lambda: screen.later(sender.bring_in(self._argument)),
             "sidebar": lambda: self._change(alone=not screen.state.alone),
             "interrupt": self._interrupt,
@@ -67,6 +80,7 @@ class Actions:
         """Do what a key stands for, or a word after a slash with its `argument`."""
         warned, self._warned = self._warned, ""
         self._argument = argument
+        self._looking.pressed()
         if self._state.told:
             self._change(told="")
         if warned == name:
@@ -76,6 +90,7 @@ class Actions:
 
     def typed(self, text: str) -> None:
         """Something is written; where one chooses from a list, that is what is looked for."""
+        self._looking.typed()
         if self._state.mode == "draft":
             self._drafting.typed(text)
         if self._state.mode in MODES and text != self._state.query:
@@ -102,9 +117,14 @@ class Actions:
                 self._change(anchor=None, line=0, unseen=0)
                 self._screen.later(self._drafting.send(is_said))
             return
+        if self._state.mode == "people":
+            self._people.choose()
+            return
         if self._state.mode:
             self._finish()
             return
+        if self._state.is_locked:
+            return  # the line in the composer's place says why
         if not is_said and self._composer.continue_line():
             return
         text, thread = self._composer.text, self._state.chosen
@@ -132,7 +152,9 @@ class Actions:
         state, text = self._state, self._composer.text.strip()
         item = picked(state) if state.mode in MODES else None
         self._change(mode="", model=item.id if item and state.mode == "model" else state.model)
-        if state.mode == "rename" and text and state.thread is not None:
+        if state.mode == "join" and text:
+            self._screen.later(self._people.join(text))
+        elif state.mode == "rename" and text and state.thread is not None:
             self._screen.later(self._sender.rename(state.thread, text))
         elif state.mode == "find" and item is not None:
             self._screen.later(self._open_at(item.id, item.message))
@@ -142,8 +164,21 @@ class Actions:
         mode = "" if self._state.mode == mode else mode
         self._screen.put(replace(queried(self._state, ""), mode=mode, picked=0, helping=False))
 
+    def _rename(self) -> None:
+        if self._state.is_locked:
+            self._change(told=f"You are {self._state.company.role} here; the title is the editors'.")
+        else:
+            self._turn("rename" if self._state.thread is not None else "")
+
+    def _join(self) -> None:
+        """Come in by the link that was given, or ask for it."""
+        if self._argument:
+            self._screen.later(self._people.join(self._argument))
+        else:
+            self._turn("join")
+
     def _recall(self, older: int) -> None:
-        if not self._state.mode:
+        if not self._state.mode and not self._state.is_locked:
             self._composer.recall(self._state.prompts, older)
 
     def _copy(self) -> None:
@@ -206,6 +241,8 @@ class Actions:
     def _escape(self) -> None:
         """Leave what is open above; else stop the answer; else back to the newest."""
         state = self._state
+        if state.mode == "people" and not state.helping and self._people.back():
+            return
         if state.helping or state.mode:
             self._change(helping=False, mode="")
         elif state.run is not None and state.thread is not None:
@@ -217,7 +254,7 @@ class Actions:
         """What Ctrl-C means is what is nearest: the text, then the answer, then the screen."""
         if self._state.helping or self._state.mode:
             self._escape()
-        elif self._composer.text:
+        elif self._composer.text and not self._state.is_locked:
             self._composer.put("")  # Ctrl-_ brings it back
         elif self._state.run is not None:
             self._warned = "interrupt"

@@ -5,7 +5,7 @@ Typing never waits for the node: every call is a task of its own.
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,11 @@ from client.screen.actions import Actions
 from client.screen.composer import Composer
 from client.screen.drafting import Drafting
 from client.screen.feed import Feed
+from client.screen.gathering import Gatherer
 from client.screen.keys import bindings
 from client.screen.layout import Places
+from client.screen.looking import Looking
+from client.screen.peopling import Peopling
 from client.screen.project import current
 from client.screen.sending import Sender
 from client.screen.state import State
@@ -43,13 +46,20 @@ class Screen:
     ) -> None:
         self.state = State()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._composer = Composer(lambda text: self.actions.typed(text))
+        self._composer = Composer(lambda text: self.actions.typed(text), lambda: _is_read_only(self.state))
         self._feed = Feed(node, lambda: self.state, self.put)
         sender = Sender(node, self._feed, lambda: self.state, self.put, self._give_back, project)
         self._drafting = Drafting(node, lambda: self.state, self.put, self._composer)
         self._talker = Talker(node, lambda: self.state, self.put, self._give_back_comment)
-        self._feed.listeners += [self._talker.heard, self._drafting.heard]
-        self.actions = Actions(self, self._composer, self._feed, sender, self._talker, self._drafting)
+        self._gatherer = Gatherer(node, lambda: self.state, self.put)
+        self._looking = Looking(node, lambda: self.state, lambda: self._composer.cursor)
+        self._feed.listeners += [self._talker.heard, self._drafting.heard, self._gatherer.heard]
+
+        def people(turn_to: Callable[[str], None]) -> Peopling:
+            return Peopling(self, self._composer, node, self._feed, self._gatherer, turn_to)
+
+        parts = (self._composer, self._feed, sender, self._talker, self._drafting, self._looking, people)
+        self.actions = Actions(self, *parts)
         self._places = Places(lambda: self.state, self._composer.buffer)
         self.app: Application[int] = Application(
             layout=self._places.layout,
@@ -69,6 +79,8 @@ class Screen:
         self.later(self._feed.watch())
         self.later(self._talker.keep())
         self.later(self._drafting.keep())
+        self.later(self._gatherer.keep())
+        self.later(self._looking.keep())
         self.later(self._tick())
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
@@ -82,6 +94,7 @@ class Screen:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._looking.leave()
 
     # ---- for the actions
 
@@ -98,7 +111,9 @@ class Screen:
         self._composer.turn(before, state)
         if before.thread != state.thread:
             self._talker.opened()
+            self._gatherer.opened()
         self._drafting.turned()
+        self._looking.turned()
         self.app.invalidate()
 
     def later(self, work: Coroutine[Any, Any, object]) -> None:
@@ -134,7 +149,7 @@ class Screen:
         """Let the seconds be seen while something runs."""
         while True:
             await asyncio.sleep(1)
-            if self.state.run is not None:
+            if self.state.run is not None or self.state.mode == "people":
                 self.app.invalidate()
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
@@ -142,6 +157,11 @@ class Screen:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None and self.app.is_running:
             self.app.exit(exception=error)
+
+
+def _is_read_only(state: State) -> bool:
+    """Whether what the composer is for now is a matter of those who may write."""
+    return state.is_locked and state.mode in ("", "draft")
 
 
 def main() -> int:

@@ -1,14 +1,15 @@
-"""Choosing from a list by typing a part of a name (pure): a thread to open, a model to ask."""
+"""Choosing from a list by typing a part of a name (pure): a thread to open, a model to ask, somebody."""
 
 from dataclasses import replace
 from typing import NamedTuple
 
+from client.screen.pages import choices
 from client.screen.project import name_of
 from client.screen.state import State
 from client.screen.styled import Line
 from client.screen.text import filled, fit, settled_line, width
 
-MODES = {"find": "thread› ", "model": "model› "}
+MODES = {"find": "thread› ", "model": "model› ", "people": "people› "}
 
 
 class Item(NamedTuple):
@@ -22,6 +23,8 @@ class Item(NamedTuple):
 
 def items(state: State) -> list[Item]:
     """What there is to choose, and holds every word that is written; behind the threads, messages that do."""
+    if state.mode == "people":
+        return [Item(each.do, each.label, each.about) for each in choices(state)]
     words = state.query.casefold().split()
     every = _threads(state) if state.mode == "find" else _models(state)
     named = [item for item in every if all(word in f"{item.name} {item.about}".casefold() for word in words)]

@@ -65,6 +65,15 @@ COMMANDS = (
         "write in the draft that all who may edit write together",
         slash=("draft",),
     ),
+    Command(
+        "people",
+        (("escape", "w"),),
+        "Alt-W",
+        "people",
+        "who is here: roles, links, control, joining, leaving",
+        slash=("people", "who"),
+    ),
+    Command("join", (), "/join", "", "come into somebody's thread by a link (or from Alt-W)", slash=("join",)),
     Command("model", (("escape", "m"),), "Alt-M", "model", "choose the model that is asked", slash=("model",)),
     Command("older", (("c-p",), ("escape", "p")), "Ctrl-P", "", "write an earlier prompt again, a later one"),
     Command("newer", (("escape", "n"),), "Alt-N", "", ""),
@@ -79,21 +88,24 @@ COMMANDS = (
 BY_NAME = {command.name: command for command in reversed(COMMANDS)}
 BY_SLASH = {f"/{word}": command.name for command in COMMANDS for word in command.slash}
 # What does not fit is left out from the end; how to leave and where all keys are found always stands last.
-_IN_LINE = ("ask", "newline", "new", "find", "say", "next", "page_up", "fold", "comment", "draft")
+_IN_LINE = ("ask", "newline", "new", "find", "say", "next", "page_up", "fold", "comment", "people", "draft")
+_IN_LOCK = ("people", "comment", "find", "next", "page_up", "fold", "new")
 _IN_MODE = {
     "rename": " Enter renames the thread · Esc leaves its title as it is",
     "find": " Enter opens · ↑ ↓ choose · type a part of a title or a message · Esc leaves",
     "model": " Enter takes it · ↑ ↓ choose · Esc leaves",
     "comment": " Enter comments · ↑ ↓ choose · Ctrl-G next open · Alt-R settle · Alt-Q ask · Esc",
+    "people": " Enter chooses · ↑ ↓ choose · type a part of a name · Esc back",
+    "join": " Paste the link you were sent · Enter asks to be let in · Esc leaves",
     "draft": " Everybody's draft · Enter asks · Alt-S only says it · Esc leaves it to the others",
 }
 
 
-def help_line(columns: int, mode: str = "", is_running: bool = False) -> str:
-    """The keys one needs, as many as fit in a line."""
+def help_line(columns: int, mode: str = "", is_running: bool = False, is_locked: bool = False) -> str:
+    """The keys one needs, as many as fit in a line; where one may not write (`is_locked`), none of writing."""
     if mode:
         return fit(_IN_MODE[mode], columns)
-    names = ("escape", *_IN_LINE) if is_running else _IN_LINE
+    names = _IN_LOCK if is_locked else ("escape", *_IN_LINE) if is_running else _IN_LINE
     last = f"{_told('keys')} · {_told('quit')}"
     line = ""
     for name in names:

@@ -37,6 +37,9 @@ class Commenting:
         if state.thread is None or not state.messages:
             self._tell("There is nothing to comment on yet.")
             return
+        if not state.company.may("commenter"):
+            self._tell(f"You are {state.company.role} here: ask {state.company.owner} for the right to comment.")
+            return
         self._turn_to("comment")
         if state.mode != "comment":
             self._choose(Spot(state.anchor or state.messages[-1].id))

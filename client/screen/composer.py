@@ -7,15 +7,20 @@ from collections.abc import Callable, Sequence
 
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
+from prompt_toolkit.filters import Condition
 
 from client.screen.state import State
 
 
 class Composer:
-    """`typed` is told each text that is written."""
+    """`typed` is told each text that is written; while it `is_read_only`, keys change nothing."""
 
-    def __init__(self, typed: Callable[[str], None]) -> None:
-        self.buffer = Buffer(multiline=True, on_text_changed=lambda buffer: typed(buffer.text))
+    def __init__(self, typed: Callable[[str], None], is_read_only: Callable[[], bool] = lambda: False) -> None:
+        self.buffer = Buffer(
+            multiline=True,
+            on_text_changed=lambda buffer: typed(buffer.text),
+            read_only=Condition(is_read_only),
+        )
         self._drafts: dict[str | None, str] = {}
         self._recalled = (0, "")  # how many prompts back, and what was written there
         self._before = ""  # what was being written before one went back
@@ -32,7 +37,7 @@ class Composer:
 
     def put(self, text: str) -> None:
         """Write this instead, the cursor behind it."""
-        self.buffer.document = Document(text)
+        self.buffer.set_document(Document(text), bypass_readonly=True)
 
     @property
     def cursor(self) -> int:
@@ -71,7 +76,7 @@ class Composer:
 
     def continue_line(self) -> bool:
         """Turn a backslash at the cursor into a new line; whether there was one."""
-        if not self.buffer.document.current_line_before_cursor.endswith("\\"):
+        if self.buffer.read_only() or not self.buffer.document.current_line_before_cursor.endswith("\\"):
             return False
         self.buffer.delete_before_cursor()
         self.buffer.insert_text("\n")

@@ -26,7 +26,7 @@ SOON_S = 0.2  # how long after an event the list is asked for again, with all th
 LATEST_S = 2.0  # ages and what is stored where change without an event
 BACK_S = 0.3  # between two looks for a node that went away
 _NOT_LISTED = frozenset(
-    {"message.delta", "run.state", "draft.changed", "notes.changed", "ready"}
+    {"message.delta", "run.state", "draft.changed", "notes.changed", "presence.changed", "control.changed", "ready"}
 )  # these change nothing in the list
 PATIENCE_S = 15.0  # for a list or a thread: a node that hangs is a node that is away
 

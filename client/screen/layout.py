@@ -23,19 +23,31 @@ from prompt_toolkit.layout.processors import (
 )
 
 from client.cli.text import clean
-from client.screen import render, sidebar
+from client.screen import render, sidebar, status
 from client.screen.choosing import MODES
 from client.screen.commands import help_line
+from client.screen.panel import panel
+from client.screen.standing import lock
 from client.screen.state import State
 from client.screen.styled import Line
 
 MAX_COMPOSER = 10
-_PROMPTS = {"": "› ", "rename": "title› ", "comment": "comment› ", "answer": "answer› ", "draft": "draft› ", **MODES}
+_PROMPTS = {
+    "": "› ",
+    "rename": "title› ",
+    "comment": "comment› ",
+    "answer": "answer› ",
+    "draft": "draft› ",
+    "join": "link› ",
+    **MODES,
+}
 _HINTS = {
     "": "Ask something",
     "comment": "about what is marked; “3-5: …” is about its lines",
     "answer": "to what is marked",
     "draft": "all who may edit write this together",
+    "join": "opensesh://…",
+    "people": "a part of a name, or of what to do",
 }
 Draw = Callable[[int, int], list[Line]]
 
@@ -73,9 +85,10 @@ class Places:
 
     def __init__(self, state: Callable[[], State], composer: Buffer) -> None:
         self._state = state
-        self.conversation = Pane(lambda columns, height: render.conversation(state(), columns, height))
+        self.conversation = Pane(lambda columns, height: _middle(state(), columns, height))
         side = Pane(lambda columns, height: sidebar.sidebar(state(), columns, height, time.time()))
         is_wide = Condition(lambda: _size().columns >= render.NARROW and not state().alone)
+        is_locked = Condition(lambda: state().is_locked and not state().mode)
         talk = VSplit([Window(width=1), Window(self.conversation), Window(width=1)])
         listing = Window(side, width=lambda: sidebar.columns_of(_size().columns))
         divided = VSplit([listing, Window(width=1, char="│", style="class:line")])
@@ -84,8 +97,9 @@ class Places:
             _one_line(lambda columns: render.header(state(), columns)),
             VSplit([ConditionalContainer(divided, is_wide), talk]),
             self._notice(),
-            _one_line(lambda columns: render.status(state(), columns, time.time())),
-            field,
+            _one_line(lambda columns: status.status(state(), columns, time.time())),
+            ConditionalContainer(field, ~is_locked | Condition(lambda: bool(composer.text))),
+            ConditionalContainer(_one_line(lambda columns: _lock(state(), columns)), is_locked),
             _one_line(self._help),
         ]
         self.layout = Layout(HSplit(rows), focused_element=field)
@@ -119,7 +133,17 @@ class Places:
 
     def _help(self, columns: int) -> Line:
         state = self._state()
-        return (("class:help", help_line(columns, state.mode, state.run is not None)),)
+        return (("class:help", help_line(columns, state.mode, state.run is not None, state.is_locked)),)
+
+
+def _middle(state: State, columns: int, height: int) -> list[Line]:
+    if state.mode == "people" and not state.helping:
+        return panel(state, columns, height, time.time())
+    return render.conversation(state, columns, height)
+
+
+def _lock(state: State, columns: int) -> Line:
+    return (("class:lock", lock(state, columns)),)
 
 
 def _use(state: State) -> str:

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from client.cli.text import count
 from client.screen.blocks import block, day, numbered
 from client.screen.choosing import MODES, chooser
 from client.screen.commands import BY_NAME, page
@@ -14,14 +13,6 @@ from client.screen.text import filled, fit, settled_line, width, wrap
 
 NARROW = 80  # columns below which there is only the conversation
 NOTICE_LINES = 3
-SLOW_S = 3  # from when on it is said how long something takes
-_RUNS = {
-    "queued": "waiting for its turn …",
-    "streaming": "answering …",
-    "waiting": "waiting for you",
-    "running_tool": "using a tool …",
-    "compacting": "making room …",
-}
 
 
 def conversation(state: State, columns: int, height: int) -> list[Line]:
@@ -211,47 +202,6 @@ def notice(state: State, columns: int) -> list[Line]:
         return []
     pieces = wrap(settled_line(text), max(4, columns - 2))
     return [((style, " " + piece),) for piece in pieces[:NOTICE_LINES]]
-
-
-def status(state: State, columns: int, now: float) -> Line:
-    """A rule, and on it what is new below, what goes on, where things are stored; the most urgent first.
-
-    `now` in Unix seconds.
-    """
-    line: list[tuple[str, str]] = [("class:line", "─")]
-    left = columns - 1
-    for number, (style, text) in enumerate(_parts(state, now)):
-        text = fit(text, left - 4)
-        if len(text) < 2:
-            break
-        line += [("class:line", "── " if number else " "), (style, text), ("class:line", " ")]
-        left -= width(text) + (4 if number else 2)
-    return (*line, ("class:line", "─" * left))
-
-
-def _parts(state: State, now: float) -> list[tuple[str, str]]:
-    parts: list[tuple[str, str]] = []
-    if state.unseen:
-        parts.append(("class:new", f"↓ {state.unseen} new ({_key('newest')})"))
-    elif state.anchor is not None:
-        parts.append(("class:status", f"↓ more ({_key('newest')})"))
-    if state.offline:
-        return [*parts, ("class:warning", "the node is away, coming back …")]
-    if state.sending:
-        parts.append(("class:streaming", "sending …"))
-    if state.run is not None:
-        seconds = int(now - state.begun.get(state.thread or "", now))
-        since = f" {seconds} s" if seconds >= SLOW_S else ""
-        parts.append(("class:streaming", _RUNS.get(state.run, settled_line(state.run)) + since))
-    parts.append(("class:status", settled_line(state.row.sync if state.row else state.sync) or "connecting …"))
-    elsewhere = len([thread for thread in state.running if thread != state.thread])
-    if elsewhere:
-        parts.append(("class:streaming", f"{elsewhere} running elsewhere"))
-    if state.open_talks and state.thread is not None:
-        parts.append(("class:comment", f"{count(state.open_talks, 'open comment')} ({_key('open')})"))
-    if state.asked_model:
-        parts.append(("class:status", f"asks {settled_line(state.asked_model)}"))
-    return parts
 
 
 def _wrapped(text: str, columns: int) -> list[Line]:

@@ -63,9 +63,14 @@ def _mark(state: State, row: Row) -> tuple[str, str]:
 def age(stamp: str, now: float) -> str:
     """How long ago, in a few letters; a clock that is ahead counts as now."""
     try:
-        seconds = max(0.0, now - datetime.fromisoformat(stamp).timestamp())
+        return age_of(now - datetime.fromisoformat(stamp).timestamp())
     except (ValueError, OverflowError):
         return ""
+
+
+def age_of(seconds: float) -> str:
+    """So many seconds in a few letters."""
+    seconds = max(0.0, seconds)
     for below, unit, name in _AGES:
         if seconds < below:
             return f"{int(seconds // unit)} {name}" if name else "now"

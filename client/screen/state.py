@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from client.screen.message import Shown, grown, shown
+from client.screen.page import NOWHERE, Page
+from client.screen.people import NOBODY, Company
 from client.screen.talk import ELSEWHERE, Spot, Talk, spots, talks
 
 JSON = dict[str, Any]
-IN_THREAD = frozenset({"comment", "draft"})  # what the composer can be for in an open thread alone
+IN_THREAD = frozenset({"comment", "draft", "people"})  # what the composer can be for in an open thread alone
 ENDED = frozenset({"completed", "failed", "cancelled", "interrupted"})
 
 
@@ -62,7 +64,7 @@ class State:
     told: str = ""  # what a command has done; gone with the next one
     offline: bool = False
     mode: str = ""  # what the composer is for: "" a message, "rename" a title, "find" a thread, "model" a model,
-    # "comment" a comment on `spot`, "draft" the draft that everybody writes
+    # "comment" a comment on `spot`, "draft" the draft that everybody writes, "people" who is here, "join" a link
     query: str = ""  # what is written in a mode that chooses from a list
     hits: tuple[Hit, ...] = ()  # messages that hold all its words
     picked: int = 0  # which of those found Enter chooses
@@ -75,6 +77,8 @@ class State:
     unfolded: bool = False  # tool calls and reasoning shown whole
     talks: Mapping[str, tuple[Talk, ...]] = field(default_factory=dict)  # conversations, by the message's id
     spot: Spot | None = None  # what a comment is written on
+    known: Company = NOBODY  # the people of the thread that was asked about last
+    page: Page = NOWHERE  # which page of the people is open, in that mode
 
     @property
     def chosen(self) -> str | None:
@@ -85,6 +89,16 @@ class State:
     def asked_model(self) -> str:
         """The model that the next prompt goes to."""
         return self.model or self.default_model
+
+    @property
+    def company(self) -> Company:
+        """The people of the open thread; nobody, while they are not known."""
+        return self.known if self.known.thread == self.thread else NOBODY
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether one may not write messages here."""
+        return self.thread is not None and not self.company.may("editor")
 
     @property
     def prompts(self) -> list[str]:

@@ -9,6 +9,7 @@ from crdt.text_change import Change, applied, behind, between, composed, replaci
 from node.api.requests import Context
 from node.api.server import Handler
 from tests.client.handlers import FakeNode
+from tests.client.screen.team import LiveTeam
 from tests.client.screen.told import WHEN, comment, message, row, talk, thread
 
 
@@ -27,7 +28,9 @@ class LiveNode(FakeNode):
         self._happened = asyncio.Condition()
         self.comments: dict[str, list[dict[str, Any]]] = {}  # conversations by thread
         self.draft = LiveDraft()
+        self.team = LiveTeam(self.happen)
         self.answers |= {
+            **self.team.answers,
             "comment.list": self._comments,
             "comment.add": self._comment,
             "comment.reply": self._reply,

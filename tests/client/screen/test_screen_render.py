@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from client.screen import render
+from client.screen import render, status
 from client.screen.blocks import finished
 from client.screen.state import State, update
 from client.screen.styled import Line
@@ -52,7 +52,7 @@ def test_scrolling_up_stays_put_while_new_messages_come() -> None:
     before = seen(state)
     state = update(state, event("message.added", message=message("new", "just now")))
     assert seen(state) == before
-    assert "↓ 1 new" in "".join(plain([render.status(state, 80, 0)]))
+    assert "↓ 1 new" in "".join(plain([status.status(state, 80, 0)]))
 
 
 def test_scrolling_up_stays_put_while_the_very_message_at_the_edge_grows() -> None:
@@ -124,23 +124,23 @@ def test_the_lines_around_it_fit_whatever_they_have_to_say(columns: int) -> None
     )
     state = replace(state, running={"t1": "streaming", "t2": "queued"}, sending=1)
     for line in plain(
-        [render.header(state, columns), render.status(state, columns, 0), *render.notice(state, columns)]
+        [render.header(state, columns), status.status(state, columns, 0), *render.notice(state, columns)]
     ):
         assert width(line) <= columns and "\x1b" not in line
     assert len(render.notice(state, columns)) <= render.NOTICE_LINES
 
 
 def test_the_status_says_in_words_what_goes_on_and_where_it_is_stored() -> None:
-    def status(state: State, now: float = 0) -> str:
-        return "".join(plain([render.status(state, 100, now)])).strip("─ ")
+    def drawn(state: State, now: float = 0) -> str:
+        return "".join(plain([status.status(state, 100, now)])).strip("─ ")
 
     state = conversation(answer("a"))
-    assert status(state) == "answering … ── local-only"
-    assert "away" in status(replace(state, offline=True)) and "local-only" not in status(replace(state, offline=True))
-    assert status(replace(state, begun={"t1": 100}), 142.5).startswith("answering … 42 s")
-    assert "waiting for you" in status(replace(state, running={"t1": "waiting"}))
-    assert "1 running elsewhere" in status(replace(state, running={"t2": "streaming"}))
-    assert "sending" in status(replace(state, sending=1))
+    assert drawn(state) == "answering … ── local-only"
+    assert "away" in drawn(replace(state, offline=True)) and "local-only" not in drawn(replace(state, offline=True))
+    assert drawn(replace(state, begun={"t1": 100}), 142.5).startswith("answering … 42 s")
+    assert "waiting for you" in drawn(replace(state, running={"t1": "waiting"}))
+    assert "1 running elsewhere" in drawn(replace(state, running={"t2": "streaming"}))
+    assert "sending" in drawn(replace(state, sending=1))
 
 
 def test_a_narrow_window_says_which_of_how_many_threads_it_is() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from client.screen import render
+from client.screen import render, status
 from client.screen.state import State, discussed, opened, opening
 from client.screen.styled import Line
 from client.screen.talk import Spot, next_open, stepped
@@ -117,9 +117,9 @@ def test_another_thread_has_other_comments() -> None:
 
 
 def test_the_status_line_counts_the_open_ones() -> None:
-    line = "".join(text for _, text in render.status(talked(talk("c0", "m1"), talk("c1", "m1")), 100, 0.0))
+    line = "".join(text for _, text in status.status(talked(talk("c0", "m1"), talk("c1", "m1")), 100, 0.0))
     assert "2 open comments (Ctrl-G)" in line
-    assert "comment" not in "".join(text for _, text in render.status(talked(talk("c", "m1", resolved=True)), 100, 0.0))
+    assert "comment" not in "".join(text for _, text in status.status(talked(talk("c", "m1", resolved=True)), 100, 0.0))
 
 
 @pytest.mark.parametrize("columns", [10, 30, 80, 200])

@@ -1,0 +1,80 @@
+"""The people by the node: read when a thread is opened, kept by what it tells, and everything one does about them."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from client.api.node import Node
+from client.screen.feed import words
+from client.screen.people import gathered, knocked, told
+from client.screen.state import State
+from crdt.errors import DAEMON_NOT_RUNNING, OpenSeshError
+
+SOON_S = 0.05  # between two readings, with all that happens in between
+PATIENCE_S = 15.0
+# After these the names, marks and warnings are read anew; roles, presence and control are in the events themselves.
+_READ_AGAIN = frozenset({"members.changed", "thread.rebuilt", "share.joined", "share.asked", "ready"})
+
+
+class Gatherer:
+    """`get` and `put` are the screen's state."""
+
+    def __init__(self, node: Node, get: Callable[[], State], put: Callable[[State], None]) -> None:
+        self._node, self._get, self._put = node, get, put
+        self._due = asyncio.Event()
+
+    def heard(self, event: dict[str, Any]) -> None:
+        """Something happened."""
+        state = self._get()
+        known = told(state.known, event, time.time())
+        if known is not state.known:
+            self._put(replace(state, known=known))
+        if event["type"] in _READ_AGAIN and event.get("thread") in (None, state.thread):
+            self._due.set()
+
+    def opened(self) -> None:
+        """Another thread may be open now, or the people are looked at."""
+        self._due.set()
+
+    async def keep(self) -> None:
+        """The people of the open thread, as they are."""
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            if (thread := self._get().thread) is not None:
+                with contextlib.suppress(OpenSeshError, TimeoutError):  # when the node is back, `ready` comes
+                    async with asyncio.timeout(PATIENCE_S):
+                        await self._load(thread)
+            await asyncio.sleep(SOON_S)
+
+    async def _load(self, thread: str) -> None:
+        members = msgspec.to_builtins(await self._node.members(thread))
+        present = msgspec.to_builtins(await self._node.who(thread))
+        control = msgspec.to_builtins(await self._node.control(thread))
+        state = self._get()
+        if state.thread != thread or self._due.is_set():
+            return  # something happened since the first answer: it is all read again
+        known = gathered(state.known, thread, members, present, control)
+        self._put(replace(state, known=known))
+        if known.role == "owner" and len(known.members) + len(known.waiting) > 0:
+            requests = msgspec.to_builtins((await self._node.shares(thread)).requests)
+            state = self._get()
+            self._put(replace(state, known=knocked(state.known, requests)))
+
+    async def try_(self, answer: Awaitable[Any]) -> Any:
+        """What the node answers; None if that failed, which is told."""
+        self._put(replace(self._get(), sending=self._get().sending + 1, notice=""))
+        try:
+            return await answer
+        except OpenSeshError as error:
+            away = error.kind is DAEMON_NOT_RUNNING
+            self._put(replace(self._get(), notice="The node is away. Nothing was done." if away else words(error)))
+            return None
+        finally:
+            self._put(replace(self._get(), sending=self._get().sending - 1))
+            self._due.set()
