@@ -83,9 +83,7 @@ def admit(replica: Replica, author: Author, asking: Asking, now_ms: int) -> Comm
     if state in REFUSALS:
         raise REFUSALS[state]()
     if knows_better(membership, asking):
-        raise errors.AUTH_FAILED(
-            "A device that was ended, or doesn't know its identity's newest key, asks to join."
-        )
+        raise errors.AUTH_FAILED("A device that was ended, or doesn't know its identity's newest key, asks to join.")
     name = asking.statement.name
     admission = Admit(invite, asking.id, asking.identity, asking.statement.login, name)
     shown: Sequence[SignedEntry] = asking.statement.entries

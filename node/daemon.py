@@ -48,7 +48,7 @@ from node.sharing.steward import Steward
 from node.store import Store
 from node.synchronizer import Synchronizer
 from node.threads import Threads
-from node.upkeep import Upkeep
+from node.upkeep import Task, Upkeep
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +131,8 @@ class Daemon:
         stack.push_async_callback(steward.close)
         await neighbours.start()
         stack.push_async_callback(neighbours.close)
-        upkeep = Upkeep(account, [people.finish_transfers, people.enforce_revocations, threading.forget_deleted])
+        keeping_up: list[Task] = [people.finish_transfers, account.enter_recovery, people.enforce_revocations]
+        upkeep = Upkeep(account, [*keeping_up, threading.forget_deleted])
         upkeep.start()
         stack.push_async_callback(upkeep.close)
         routes = _routes(system, threading, running, importing, people, syncing, events, sharing)
