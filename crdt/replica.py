@@ -184,13 +184,15 @@ class Replica:
     def _admit_record(self, envelope: Envelope, record: Record, outside: bytes, receipt: Receipt) -> None:
         self._check_root(envelope, record)
         names = {name for each in record.actions if isinstance(each, NewEpoch) for name in (each.epoch, *each.parents)}
+        if envelope.header.kind != LaneKind.CONTROL:
+            names = set()  # where nobody hands out keys
         receipt.learned |= self._opening.learn_named(outside, names)
         size = len(self.graph)
         self._held.add(envelope, record, lambda each, its_record: self._join(each, its_record, receipt))
         if len(self.graph) > size:
             self._content.governed(self.graph.nodes[size:], receipt)
         if self._opening.is_crowded:
-            self._opening.let_go(each.id for each in self.membership.epochs)
+            self._opening.let_go(self.membership.openings)
 
     def _join(self, envelope: Envelope, record: Record, receipt: Receipt) -> bool:
         """Link a record whose past is here."""

@@ -13,41 +13,13 @@ import pytest
 
 from crdt import codec
 from crdt.content import leases, read_leases
-from crdt.epochs import Epoch
-from crdt.frames import Outside, Sealed, make_outside
-from crdt.permissions import LaneKind
-from crdt.records import NewEpoch
+from crdt.frames import Outside, Sealed
 from crdt.replica import Status
 from tests.crdt.people import Desk, Person
 from tests.crdt.steps import function_calls
-from tests.crdt.world import SHARED, draft, envelope_of, frame_of, invite, pass_round, settled, type_text
+from tests.crdt.world import draft, envelope_of, frame_of, invite, pass_round, settled, type_text
 
 ANA, BEN, CARL, MALLORY = Person("Ana"), Person("Ben"), Person("Carl"), Person("Mallory")
-
-
-@pytest.mark.xfail(
-    strict=True, reason="S-06: content counts under any key that is known, whoever handed it out to whom"
-)
-def test_a_key_that_an_editor_gives_to_some_alone_does_not_split_the_others() -> None:
-    ana = ANA.found()
-    invite(ana, BEN, MALLORY)
-    ben, mallory = BEN.desk(ana.replica.thread), MALLORY.desk(ana.replica.thread)
-    pass_round(ana, ben, mallory)
-    private = Epoch.from_key(b"known to Mallory and Ben alone..", ana.replica.thread)
-    readers = [BEN.identity_key.public, MALLORY.identity_key.public]
-    action = NewEpoch(private.id, 1, ())
-    outside = make_outside(private, readers, [], [])
-    mallory.kept(mallory.replica.commit_record(LaneKind.IDENTITY, [action], outside))
-    pass_round(ana, ben, mallory)
-    update = mallory.replica.document(SHARED).record(
-        lambda doc: doc.get("draft", type=pycrdt.Text).insert(0, "For Ben.")
-    )
-    hidden = frame_of(mallory, msgspec.structs.replace(mallory.replica.next_header(SHARED), epoch=private.id), update)
-    for desk in (ana, ben):
-        desk.read([hidden])
-    type_text(ben, lambda text: text.insert(0, "Ben's work. "))
-    pass_round(ana, ben)
-    assert "Ben's work. " in draft(settled(ana))
 
 
 @pytest.mark.xfail(strict=True, raises=RuntimeError, reason="S-07: an envelope names 64 tips, and there are more")
