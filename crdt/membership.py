@@ -145,6 +145,13 @@ class Membership:
         identity = self.identity_of.get(device)
         return identity is not None and self.logs[identity].devices[device].revoked
 
+    def writes(self, device: DeviceId) -> bool:
+        """Whether the device may write timelines and drafts, as of all records."""
+        identity = self.identity_of.get(device)
+        return (
+            identity is not None and not self.is_revoked(device) and may_write(self.role(identity), LaneKind.TIMELINE)
+        )
+
     def author_at(self, device: DeviceId, closure: int) -> IdentityId | None:
         """Whose device it is, by the log entries in the records of the set: what is entered later changes nothing about
         what was said before, for whoever stole the device can enter it in another log. Of two the smaller identity."""

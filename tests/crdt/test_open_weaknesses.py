@@ -8,11 +8,9 @@ import hashlib
 from collections.abc import Sequence
 
 import msgspec
-import pycrdt
 import pytest
 
 from crdt import codec
-from crdt.content import leases, read_leases
 from crdt.frames import Outside, Sealed
 from crdt.replica import Status
 from tests.crdt.people import Desk, Person
@@ -100,11 +98,3 @@ def test_witnesses_of_many_branches_cost_no_look_at_all_of_them_for_each() -> No
 def received(desk: Desk, frames: Sequence[bytes]) -> None:
     for frame in frames:
         assert desk.replica.receive(frame).status is Status.NEW
-
-
-@pytest.mark.xfail(strict=True, reason="S-13: a lease of the greatest number leaves no greater one")
-def test_a_lease_that_somebody_forged_does_not_keep_everybody_else_from_the_next() -> None:
-    doc: pycrdt.Doc[object] = pycrdt.Doc()
-    leases(doc)["999999999999999"] = {}
-    leases(doc)[str(1 + max(read_leases(doc)))] = {}
-    assert len(read_leases(doc)) == 2
