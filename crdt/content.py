@@ -103,7 +103,7 @@ def read_run(doc: "pycrdt.Doc[Any]", identifier: str) -> dict[str, Any] | None:
 
 def read_leases(doc: "pycrdt.Doc[Any]") -> list[int]:
     """The numbers of the leases this timeline's device has taken."""
-    return [number for name in leases(doc).keys() if (number := parse_number(name)) is not None]
+    return [number for name in dict(leases(doc).items()) if (number := parse_number(name)) is not None]
 
 
 def read_stops(doc: "pycrdt.Doc[Any]") -> set[str]:

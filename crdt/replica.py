@@ -183,10 +183,10 @@ class Replica:
 
     def _admit_record(self, envelope: Envelope, record: Record, outside: bytes, receipt: Receipt) -> None:
         self._check_root(envelope, record)
-        names = {name for each in record.actions if isinstance(each, NewEpoch) for name in (each.epoch, *each.parents)}
-        if envelope.header.kind != LaneKind.CONTROL:
-            names = set()  # where nobody hands out keys
-        receipt.learned |= self._opening.learn_named(outside, names)
+        if envelope.header.kind == LaneKind.CONTROL:  # elsewhere nobody hands out keys
+            opened = [each for each in record.actions if isinstance(each, NewEpoch)]
+            names = [*(each.epoch for each in opened), *(name for each in opened for name in each.parents)]
+            receipt.learned |= self._opening.learn_named(outside, dict.fromkeys(names))
         size = len(self.graph)
         self._held.add(envelope, record, lambda each, its_record: self._join(each, its_record, receipt))
         if len(self.graph) > size:
