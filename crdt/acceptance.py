@@ -29,6 +29,7 @@ class Acceptance:
         self._outdated = False
         self._closures: dict[tuple[bytes, ...], int] = {}
         self._rights: dict[tuple[bytes, int, LaneKind], bool] = {}
+        self._open: dict[tuple[bytes, int], bool] = {}  # by epoch and closure
         self._cuts: dict[Place, list[CutOff]] = {}
         self._binding: dict[bytes, list[CutOff]] = {}  # opener → the restrictions that bind its session
         self._carried: dict[int, Carried] = {}  # by the `id` of the restriction, which the membership keeps alive
@@ -45,6 +46,7 @@ class Acceptance:
         """A governance record has joined the graph: every chain has to be asked about again."""
         self._outdated = True
         self._rights.clear()
+        self._open.clear()
         self._cuts.clear()
         self._binding.clear()
         self._carried.clear()
@@ -117,7 +119,11 @@ class Acceptance:
 
     def leaves(self, link: Link) -> bool:
         """Whether the author is known, and the restrictions that bind the session leave a link, rights aside."""
-        return self.author_of(link) is not None and all(self._leaves(cut, link) for cut in self._binding_on(link))
+        return (
+            self._is_open(link)
+            and self.author_of(link) is not None
+            and all(self._leaves(cut, link) for cut in self._binding_on(link))
+        )
 
     def is_ended(self, link: Link) -> bool:
         """Whether a restriction ends the session of an accepted link: nothing after it counts, whatever is granted."""
@@ -145,10 +151,20 @@ class Acceptance:
             self._rights[asked] = role is not None and may_write(role, LaneKind(header.kind))
         return self._rights[asked]
 
+    def _is_open(self, link: Link) -> bool:
+        """Whether it is sealed under a key that an owner handed out, by the heads that it names."""
+        closure = self._closure(link.header.heads)
+        if closure is None:
+            return False
+        asked = (link.header.epoch, closure)
+        if asked not in self._open:
+            self._open[asked] = self.membership.is_open(*asked)
+        return self._open[asked]
+
     def _right(self, link: Link, before: int) -> int | None:
         """The closure of its heads if its author had the right there, whatever was cut off later."""
         closure = self._closure(link.header.heads)
-        if closure is None or before & ~closure or not self._may(link, closure):
+        if closure is None or before & ~closure or not self._may(link, closure) or not self._is_open(link):
             return None
         # A chain has one author: what binds its opener binds all of it.
         return closure if self.author_of(link) == self.author_of(link.opener) else None
@@ -197,7 +213,7 @@ class Acceptance:
         if found is None:
             found = self._carried[id(limit)] = Carried(
                 self._chains,
-                lambda link: not (self._closure(link.header.heads) or -1) & limit.node.bit,
+                lambda link: not (self._closure(link.header.heads) or -1) & limit.node.bit and self._is_open(link),
                 lambda link: any(c.limit is limit and not c.kept.holds(link) for c in self._concerned(link)),
                 lambda link: self._voice(limit, link),
             )

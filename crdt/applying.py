@@ -283,4 +283,6 @@ def _same_rights(before: Membership, after: Membership) -> bool:
         and before.settlements == after.settlements
         and before.grants == after.grants
         and before.homes == after.homes
+        and before.private == after.private
+        and all(not each & ~after.openings.get(epoch, 0) for epoch, each in before.openings.items())
     )

@@ -15,6 +15,7 @@ import pycrdt
 from msgspec import Struct
 from pycrdt._base import BaseType
 
+from crdt.numbers import parse_number
 from crdt.plain import whole
 
 TEXTS = ("text", "reasoning", "placeholder")
@@ -102,8 +103,7 @@ def read_run(doc: "pycrdt.Doc[Any]", identifier: str) -> dict[str, Any] | None:
 
 def read_leases(doc: "pycrdt.Doc[Any]") -> list[int]:
     """The numbers of the leases this timeline's device has taken."""
-    taken = dict(leases(doc).items())
-    return [int(name) for name in taken if name.isascii() and name.isdecimal() and len(name) < 16]
+    return [number for name in dict(leases(doc).items()) if (number := parse_number(name)) is not None]
 
 
 def read_stops(doc: "pycrdt.Doc[Any]") -> set[str]:

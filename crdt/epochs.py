@@ -97,5 +97,8 @@ class Keyring:
     def __iter__(self) -> Iterator[Epoch]:
         return iter(self._by_id.values())
 
+    def __reversed__(self) -> Iterator[Epoch]:
+        return reversed(self._by_id.values())
+
     def __len__(self) -> int:
         return len(self._by_id)

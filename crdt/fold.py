@@ -46,18 +46,39 @@ RESTRICTING = (RevokeDevice, Restrict, Accept, Withdraw)
 
 def fold(graph: Graph) -> Membership:
     """Decide what counts. Depends on the set of linked records alone."""
-    return _Fold(graph).result()
+    private = 0
+    while True:
+        found = _Fold(graph, private).result()
+        more = _private(graph, found) & ~private
+        if not more:
+            return found
+        private |= more
 
 
-A = TypeVar("A", Accept, RevokeDevice)
+def _private(graph: Graph, found: Membership) -> int:
+    """The records under a key that no owner had opened in their past, and what builds on such. Not every member can
+    read them, so that nobody may go by them: else a key for some alone would part these from the others."""
+    private = found.private
+    for node in graph.nodes:
+        is_first = isinstance(node.record.actions[0], Genesis)
+        if private & node.past or not (is_first or found.openings.get(node.epoch, 0) & node.past):
+            private |= node.bit
+    return private
+
+
+A = TypeVar("A", Accept, NewEpoch, RevokeDevice)
 
 
 class _Fold:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, private: int) -> None:
         self.graph = graph
-        self.found = Membership(everything=(1 << len(graph)) - 1)
+        self.nodes = [node for node in graph.nodes if not private & node.bit]
+        self.found = Membership(everything=((1 << len(graph)) - 1) & ~private, private=private)
+        self.claims: dict[IdentityId, int] = defaultdict(
+            int
+        )  # by whom an offer was taken up, in their own eyes at least
         self.by_device: dict[DeviceId, list[Node]] = defaultdict(list)
-        for node in sorted(graph.nodes, key=lambda n: (n.depth, n.id)):
+        for node in sorted(self.nodes, key=lambda n: (n.depth, n.id)):
             self.by_device[node.device].append(node)
         self.relays_at: tuple[int, bytes] = (-1, b"")
         # Of an identity's device that was ended: what every ending leaves.
@@ -66,6 +87,7 @@ class _Fold:
     def result(self) -> Membership:
         self._read_logs()
         self._follow_owners()
+        self._read_openings()
         owners = list(dict.fromkeys(owner.identity for owner in self.found.owners))  # one may be owner twice
         for rank, identity in enumerate(owners):
             for device in self._in_order(identity):
@@ -78,11 +100,15 @@ class _Fold:
         self._choose_homes(owners)
         return self.found
 
+    def _get(self, identifier: bytes) -> Node | None:
+        node = self.graph.get(identifier)
+        return None if node is None or self.found.private & node.bit else node
+
     # ---- device logs
 
     def _read_logs(self) -> None:
         entries: dict[IdentityId, dict[bytes, SignedEntry]] = defaultdict(dict)
-        for node in self.graph.nodes:
+        for node in self.nodes:
             for signed in _entries_of(node):
                 try:
                     entry = open_entry(signed)
@@ -119,7 +145,7 @@ class _Fold:
 
     def _follow_owners(self) -> None:
         """Genesis names the first owner; each next one was offered the thread by the root before and accepted."""
-        for node in self.graph.nodes:
+        for node in self.nodes:
             action = node.record.actions[0]
             if isinstance(action, Genesis) and not self.found.owners:
                 self.found.genesis = action
@@ -134,7 +160,7 @@ class _Fold:
         accepted = []
         offered: dict[tuple[bytes, IdentityId], bool] = {}
         for node, action in self._actions(Accept):
-            offer_node = self.graph.get(action.offer)
+            offer_node = self._get(action.offer)
             if offer_node is None or action.offer in used or not node.knew(offer_node.index):
                 continue
             identity = self.found.author_at(node.device, node.closure)
@@ -149,6 +175,7 @@ class _Fold:
                 # A device that its identity has revoked may be a thief's: any standing one goes before it.
                 place = (revoked, node.depth, node.id)
                 accepted.append((place, action.offer, Ownership(identity, node)))
+                self.claims[identity] |= node.bit
         return min(accepted, key=lambda each: each[0])[1:] if accepted else None
 
     def _is_ended_by_own(self, node: Node, identity: IdentityId) -> bool:
@@ -160,7 +187,7 @@ class _Fold:
                 continue
             if not self.found.logs[identity].devices[other.device].revoked:
                 left = Limit(other, identity, node.device, Role.NONE, action.cuts).tips(node.kind, b"", node.device)
-                tips = [tip for tip in map(self.graph.get, left) if tip is not None]
+                tips = [tip for tip in map(self._get, left) if tip is not None]
                 if not any(tip.closure & node.bit for tip in tips):
                     return True
         return False
@@ -171,11 +198,21 @@ class _Fold:
         signed = offer_bytes(self._thread(), offer.to, owner.since.id if owner.since else b"")
         return _signed_by_root(owner.identity, signed, offer.signature)
 
+    def _read_openings(self) -> None:
+        """By which records owners opened epochs. Of several who took up offers at once, each is one to whoever has not
+        heard of the others; and what a device wrote that was cut off later has been gone by until then."""
+        for node, action in self._actions(NewEpoch):
+            author = self.found.author_at(node.device, node.closure)
+            if node.kind is not LaneKind.CONTROL or action.depth > node.depth or author is None:
+                continue
+            if author == self.found.owner_at(node.closure) or self.claims.get(author, 0) & node.closure:
+                self.found.openings[action.epoch] = self.found.openings.get(action.epoch, 0) | node.bit
+
     def _thread(self) -> bytes:
         return thread_id(self.found.genesis) if self.found.genesis else b""
 
     def _actions(self, kind: type[A]) -> Iterator[tuple[Node, A]]:
-        for node in self.graph.nodes:
+        for node in self.nodes:
             for action in node.record.actions:
                 if isinstance(action, kind):
                     yield node, action
@@ -223,7 +260,7 @@ class _Fold:
         for limit in self.found.limits_on(identity, node.device, node.kind):
             if limit.device is not None or limit.node is node or self.found.is_exempt(limit, identity, node.closure):
                 continue
-            tips = [self.graph.get(tip) for tip in limit.tips(node.kind, b"", node.device)]
+            tips = [self._get(tip) for tip in limit.tips(node.kind, b"", node.device)]
             if not any(tip is not None and tip.closure & node.bit for tip in tips):
                 return True
         return False
@@ -266,7 +303,7 @@ class _Fold:
                 pass
 
     def _knew(self, node: Node, record: bytes) -> bool:
-        earlier = self.graph.get(record)
+        earlier = self._get(record)
         return earlier is not None and node.knew(earlier.index)
 
     def _revoke(self, node: Node, identity: IdentityId, device: DeviceId, cuts: tuple[Cut, ...]) -> None:
@@ -276,7 +313,7 @@ class _Fold:
             self.found.limit(limit)
             for kind in GOVERNANCE:
                 left = node.bit
-                for tip in map(self.graph.get, limit.tips(kind, b"", device)):
+                for tip in map(self._get, limit.tips(kind, b"", device)):
                     left |= tip.closure if tip is not None else 0
                 self.spared[identity, device, kind] = self.spared.get((identity, device, kind), -1) & left
 

@@ -8,7 +8,8 @@ the envelope's header commits to it.
 """
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Annotated, Final
 
 import msgspec
@@ -23,6 +24,7 @@ from crdt.ids import ThreadId
 VERSION: Final = 1
 MAX_WRAPS: Final = 512
 MAX_BACK: Final = 64
+MAX_UNMARKED: Final = 16  # keys that are tried on an earlier key that doesn't say under which epoch it stands
 MAX_OUTSIDE_BYTES: Final = 64 * 1024
 _OUTSIDE_AT = 1 + EPOCH_TAG_BYTES + LANE_TAG_BYTES
 
@@ -30,7 +32,7 @@ Wrap = Annotated[bytes, Meta(min_length=keys.WRAP_BYTES, max_length=keys.WRAP_BY
 
 
 class Sealed(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """An earlier epoch's key, sealed under a later one."""
+    """An earlier epoch's key, sealed under a later one, whose tag the nonce begins with."""
 
     nonce: Annotated[bytes, Meta(min_length=keys.NONCE_BYTES, max_length=keys.NONCE_BYTES)]
     ciphertext: Annotated[bytes, Meta(min_length=48, max_length=48)]
@@ -113,8 +115,10 @@ def make_outside(epoch: Epoch, recipients: list[bytes], earlier: list[Epoch], no
     """Wrap `epoch`'s key to X25519 keys, and seal earlier epochs' keys under it; one nonce for each."""
     wraps = tuple(sorted(keys.wrap(public, epoch.key) for public in recipients))
     back_key = keys.derive(epoch.key, "epoch-back")
+    # The tag tells a reader which key to try, and 16 random bytes are enough for few keys under a fresh one.
+    marked = [epoch.tag + nonce[len(epoch.tag) :] for nonce in nonces]
     back = tuple(
-        Sealed(nonce, keys.seal(back_key, nonce, old.key, epoch.id)) for old, nonce in zip(earlier, nonces, strict=True)
+        Sealed(nonce, keys.seal(back_key, nonce, old.key, epoch.id)) for old, nonce in zip(earlier, marked, strict=True)
     )
     return codec.encode(Outside(wraps, back))
 
@@ -128,15 +132,22 @@ def unwrap_keys(data: bytes, own: list[keys.AgreementKey]) -> list[bytes]:
     return [key for key in unwrapped if key is not None and len(key) == keys.KEY_BYTES]
 
 
-def earlier_keys(data: bytes, epochs: Iterable[Epoch]) -> list[bytes]:
-    """The keys that a frame's `outside` seals under one of these epochs. Raises `PeerFault("bad outside")`."""
+def earlier_keys(
+    data: bytes, tagged: Callable[[bytes], Sequence[Epoch]], unmarked: Callable[[], Iterable[Epoch]]
+) -> list[bytes]:
+    """The keys that a frame's `outside` seals under an epoch that is `tagged` as the nonce says. One whose nonce says
+    nothing, from before it did, is tried with the first of `unmarked`. Raises `PeerFault("bad outside")`.
+    """
     back = _outside(data).back
+    guesses = list(islice(unmarked(), MAX_UNMARKED)) if back else []
+    back_keys: dict[bytes, bytes] = {}
     found = []
-    for epoch in epochs if back else ():
-        back_key = keys.derive(epoch.key, "epoch-back")
-        for sealed in back:
+    for sealed in back:
+        for epoch in tagged(sealed.nonce[:EPOCH_TAG_BYTES]) or guesses:
+            if epoch.id not in back_keys:
+                back_keys[epoch.id] = keys.derive(epoch.key, "epoch-back")
             with contextlib.suppress(PeerFault):
-                found.append(keys.unseal(back_key, sealed.nonce, sealed.ciphertext, epoch.id))
+                found.append(keys.unseal(back_keys[epoch.id], sealed.nonce, sealed.ciphertext, epoch.id))
     return found
 
 

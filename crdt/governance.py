@@ -37,6 +37,7 @@ class Node:
     record: Record
     past: int
     depth: int
+    epoch: bytes  # under which it is sealed
 
     @property
     def bit(self) -> int:
@@ -99,6 +100,7 @@ class Graph:
             record=record,
             past=past,
             depth=1 + max((parent.depth for parent in before), default=-1),
+            epoch=header.epoch,
         )
         self.nodes.append(node)
         self._by_id[node.id] = node
@@ -129,9 +131,17 @@ class Graph:
         """What the records weigh that are not by these devices."""
         return self.weight - sum(self._weights[device] for device in devices)
 
-    def tips(self) -> list[Node]:
-        """The records that no other one has in its past, the deepest first."""
-        return sorted(self._tips.values(), key=lambda node: (-node.depth, node.id))
+    def tips(self, without: int = 0) -> list[Node]:
+        """The records that no other one has in its past, the deepest first; as if those of the bit set, with which
+        everything goes that has one of them in its past, were not here."""
+        tips = list(self._tips.values())
+        if without:
+            left = [node for node in self.nodes if not without & node.bit]
+            known = 0
+            for node in left:
+                known |= node.past
+            tips = [node for node in left if not known & node.bit]
+        return sorted(tips, key=lambda node: (-node.depth, node.id))
 
 
 class Held:

@@ -27,6 +27,7 @@ ADD: Final = 1
 REVOKE: Final = 2
 RENAME: Final = 3
 KEY: Final = 4  # a new identity key: what thread epochs are wrapped to
+RECOVERY: Final = 0  # the generation of the KEY by which the root names the recovery key
 MAX_PARENTS: Final = 8
 
 Bytes32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
@@ -126,11 +127,18 @@ class DeviceLog:
     identity: IdentityId
     devices: dict[DeviceId, Device] = field(default_factory=dict)
     identity_keys: dict[int, bytes] = field(default_factory=dict)
+    ended_keys: dict[int, bytes] = field(default_factory=dict)  # by devices that were revoked
+    recovery: bytes | None = None  # the X25519 key that follows from the words; the root alone can name it
     tips: tuple[bytes, ...] = ()
 
     def live(self) -> list[Device]:
         """Devices that stand, most senior first."""
         return sorted((d for d in self.devices.values() if not d.revoked), key=lambda d: d.rank)
+
+    @property
+    def next_generation(self) -> int:
+        """The generation of an identity key entered now: no number serves twice, each key may be needed yet."""
+        return 1 + max([*self.identity_keys, *self.ended_keys], default=0)
 
     @property
     def identity_key(self) -> tuple[int, bytes] | None:
@@ -207,7 +215,6 @@ class _LogFold:
         self.spared: dict[
             bytes, int
         ] = {}  # revoked device → what every counted revocation of it has in its past, or is
-        self.ended_keys: dict[int, bytes] = {}  # identity keys by devices that were revoked
         self.turns: list[tuple[Place, bytes]] = []  # devices whose turn is yet to come
         self.counted: list[bytes] = []  # in the order in which authority flows
         self.by_signer: dict[bytes, list[bytes]] = {}
@@ -251,7 +258,7 @@ class _LogFold:
         for device in self.spared:
             if device in self.log.devices:
                 self.log.devices[DeviceId(device)].revoked = True
-        self.log.identity_keys = self.log.identity_keys or self.ended_keys
+        self.log.identity_keys = self.log.identity_keys or self.log.ended_keys
         self.log.tips = tuple(self._tips())
         return self.log
 
@@ -306,9 +313,13 @@ class _LogFold:
             self.spared[subject] = self.spared.get(subject, -1) & (self.past[hash_] | 1 << self.index[hash_])
         elif entry.kind == RENAME and subject in self.log.devices:
             self.log.devices[subject].name = entry.name
-        elif entry.kind == KEY:
+        elif entry.kind == KEY and entry.generation == RECOVERY:
+            if entry.signer == self.log.identity:
+                self.log.recovery = min(self.log.recovery or entry.agreement, entry.agreement)
+        # Each key adds to the depth, so that an honest one is never newer than deep: a made-up number outdoes nothing.
+        elif entry.kind == KEY and entry.generation <= self.place[hash_][0]:
             # A thief's is of no use for what comes after the revocation, however great a generation it claims to be.
-            minted = self.ended_keys if entry.signer in self.spared else self.log.identity_keys
+            minted = self.log.ended_keys if entry.signer in self.spared else self.log.identity_keys
             # Two devices may mint a generation at once; all peers keep the smaller key.
             known = minted.get(entry.generation)
             minted[entry.generation] = min(known or entry.agreement, entry.agreement)

@@ -102,6 +102,8 @@ class Membership:
     limits: list[Limit] = field(default_factory=list)
     settlements: list[Settled] = field(default_factory=list)
     epochs: list[Opened] = field(default_factory=list)
+    openings: dict[bytes, int] = field(default_factory=dict)  # epoch → bit set of the records by owners that opened it
+    private: int = 0  # bit set of the records that are passed over, sealed under a key that no owner handed out
     relays: tuple[str, ...] = ()
     offers: list[tuple[Node, Offer]] = field(default_factory=list)
     invites: Invites = field(default_factory=Invites)
@@ -143,6 +145,13 @@ class Membership:
         identity = self.identity_of.get(device)
         return identity is not None and self.logs[identity].devices[device].revoked
 
+    def writes(self, device: DeviceId) -> bool:
+        """Whether the device may write timelines and drafts, as of all records."""
+        identity = self.identity_of.get(device)
+        return (
+            identity is not None and not self.is_revoked(device) and may_write(self.role(identity), LaneKind.TIMELINE)
+        )
+
     def author_at(self, device: DeviceId, closure: int) -> IdentityId | None:
         """Whose device it is, by the log entries in the records of the set: what is entered later changes nothing about
         what was said before, for whoever stole the device can enter it in another log. Of two the smaller identity."""
@@ -166,6 +175,11 @@ class Membership:
         said += [(node, offer.login) for node, offer in self.offers if self.identity_of.get(node.device) == identity]
         latest = max(said, key=lambda each: (each[0].depth, each[0].id), default=None)
         return latest[1] if latest is not None else None
+
+    def is_open(self, epoch: bytes, closure: int) -> bool:
+        """Whether an owner opened an epoch by a record of a closed set, all of which every member can open. Counted or
+        not by now: others have written under it in good faith."""
+        return bool(self.openings.get(epoch, 0) & closure) and not self.private & closure
 
     def give(self, grant: Given) -> None:
         """Count a grant."""

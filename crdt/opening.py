@@ -7,6 +7,7 @@ from a frame that opened are the keys of the epochs its record names, no others.
 
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final
 
 from crdt import frames, keys
@@ -29,14 +30,14 @@ class Opening:
         self._thread = thread
         self._own_keys = own_keys
         self._fresh: deque[Epoch] = deque()
-        self._sealed: OrderedDict[bytes, set[bytes]] = OrderedDict()  # what a record brought → the epochs it names
+        self._sealed: OrderedDict[bytes, dict[bytes, None]] = OrderedDict()  # what one brought → epochs it names
 
     def open(self, frame: bytes, *, verify: bool) -> tuple[Envelope, bytes] | None:
         """The envelope in a frame, and what stands outside its seal; None if it has to wait for its key.
 
         Raises `PeerFault` if it is damaged or forged.
         """
-        return self._open(frame, verify, None, self.keyring)
+        return self._open(frame, verify, None, reversed(self.keyring))
 
     def _open(
         self, frame: bytes, verify: bool, wrapped: list[bytes] | None, holders: Iterable[Epoch]
@@ -48,7 +49,12 @@ class Opening:
             offered = Keyring(self._thread)
             for key in wrapped:
                 offered.learn(key)
-            for key in frames.earlier_keys(outer.outside, [*offered, *holders]):
+            earlier = frames.earlier_keys(
+                outer.outside,
+                lambda tag: [*offered.tagged(tag), *self.keyring.tagged(tag)],
+                lambda: chain(offered, holders),
+            )
+            for key in earlier:
                 offered.learn(key)
             envelope = self._try(outer, offered, verify)
             if envelope is not None and (epoch := offered.get(envelope.header.epoch)):
@@ -76,22 +82,23 @@ class Opening:
             self._fresh.append(epoch)
         return epoch is not None
 
-    def learn_named(self, outside: bytes, names: set[bytes]) -> bool:
-        """Take in the keys of these epochs that a checked frame brings. True if one was new."""
+    def learn_named(self, outside: bytes, names: dict[bytes, None]) -> bool:
+        """Take in the keys of these epochs, the new ones first, that a checked frame brings. True if one was new."""
         if not outside or all(self.keyring.get(name) for name in names):
             return False
         offered = Keyring(self._thread)
         for key in frames.unwrap_keys(outside, self._own_keys):
             offered.learn(key)
         holders = [epoch for name in names if (epoch := offered.get(name) or self.keyring.get(name))]
-        for key in frames.earlier_keys(outside, holders):
+        tagged = {epoch.tag: [epoch] for epoch in holders}
+        for key in frames.earlier_keys(outside, lambda tag: tagged.get(tag, []), lambda: holders):
             offered.learn(key)
         learned = [epoch for name in sorted(names) if (epoch := offered.get(name)) and self.learn(epoch.key)]
         if not all(self.keyring.get(name) for name in names):
             self._keep_sealed(outside, names)
         return bool(learned)
 
-    def _keep_sealed(self, outside: bytes, names: set[bytes]) -> None:
+    def _keep_sealed(self, outside: bytes, names: dict[bytes, None]) -> None:
         """A record is sealed under an earlier key than it hands out. That one may come later than the record, in
         another frame, and only then the further keys in this one can be read."""
         self._sealed[outside] = names

@@ -200,14 +200,16 @@ class Replica:
 
     def _admit_record(self, envelope: Envelope, record: Record, outside: bytes, receipt: Receipt) -> None:
         self._check_root(envelope, record)
-        names = {name for each in record.actions if isinstance(each, NewEpoch) for name in (each.epoch, *each.parents)}
-        receipt.learned |= self._opening.learn_named(outside, names)
+        if envelope.header.kind == LaneKind.CONTROL:  # elsewhere nobody hands out keys
+            opened = [each for each in record.actions if isinstance(each, NewEpoch)]
+            names = [*(each.epoch for each in opened), *(name for each in opened for name in each.parents)]
+            receipt.learned |= self._opening.learn_named(outside, dict.fromkeys(names))
         size = len(self.graph)
         self._held.add(envelope, record, lambda each, its_record: self._join(each, its_record, receipt))
         if len(self.graph) > size:
             self._content.governed(self.graph.nodes[size:], receipt)
         if self._opening.is_crowded:
-            self._opening.let_go(each.id for each in self.membership.epochs)
+            self._opening.let_go(self.membership.openings)
 
     def _join(self, envelope: Envelope, record: Record, receipt: Receipt) -> bool:
         """Link a record whose past is here."""

@@ -102,7 +102,8 @@ def _loose_epochs(replica: Replica) -> list[EpochId]:
     membership = replica.membership
     counted = {opened.id for opened in membership.epochs}
     named = {parent for opened in membership.epochs for parent in opened.parents}
-    void = [each for each in replica.epochs_used if each not in counted and each not in named]
+    used = [each for each in replica.epochs_used if each in membership.openings]
+    void = [each for each in used if each not in counted and each not in named]
     return [*(opened.id for opened in membership.epoch_tips()), *void]
 
 

@@ -11,6 +11,8 @@ import pycrdt
 from pycrdt._base import BaseType
 
 from crdt.content import Message, messages, read_leases, read_message, read_stops, runs
+from crdt.ids import DeviceId
+from crdt.numbers import in_reach
 from crdt.order import AHEAD_MS, next_key
 from crdt.permissions import Lane, LaneKind
 from crdt.replica import Replica
@@ -117,9 +119,17 @@ class Thread:
         return changed
 
     def leases(self) -> list[tuple[int, bytes]]:
-        """(number, device) of every lease taken: each device writes its own."""
+        """(number, device) of the leases taken: each device writes its own. Those of devices that may write no longer
+        hold nothing, and nobody has to outdo a number far beyond all others."""
         lanes = [each for each in self.replica.lanes.items() if each[0].kind is LaneKind.TIMELINE]
-        return [(number, lane.owner) for lane, document in lanes for number in read_leases(document.doc)]
+        taken: dict[int, list[bytes]] = {}
+        for lane, document in lanes:
+            for number in read_leases(document.doc):
+                taken.setdefault(number, []).append(lane.owner)
+        writers = {lane.owner for lane, _ in lanes if self.replica.membership.writes(DeviceId(lane.owner))}
+        return [
+            (number, device) for number, devices in in_reach(taken).items() for device in devices if device in writers
+        ]
 
     def stops(self) -> set[str]:
         """The ids of the runs that anybody who may write here wants ended."""

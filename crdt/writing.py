@@ -43,7 +43,7 @@ class Writing:
             session=self.author.session,
             sequence=last.header.sequence + 1 if last else 0,
             previous=last.id if last else b"",
-            heads=tuple(node.id for node in self._heads(last)[:MAX_HEADS]),
+            heads=tuple(node.id for node in self._heads(last, epoch)[:MAX_HEADS]),
             epoch=epoch.id,
             seen=self._content.tips.seen_by_next(lane, chain),
             outside=b"",
@@ -53,7 +53,7 @@ class Writing:
     def record(self, kind: LaneKind, epoch: Epoch, outside: bytes) -> Header:
         """The header of the next governance record. It knows of up to 72 tips, so that one record ends a disarray."""
         last = self._own_records.get(self._chain(kind, b""))
-        tips = tuple(node.id for node in self._heads(None))
+        tips = tuple(node.id for node in self._heads(None, epoch))
         return Header(
             version=VERSION,
             thread=self._thread,
@@ -73,22 +73,28 @@ class Writing:
     def _chain(self, kind: LaneKind, scope: bytes) -> ChainKey:
         return (int(kind), scope, bytes(self.author.device.id), bytes(self.author.session))
 
-    def _heads(self, last: Link | None) -> list[Node]:
+    def _heads(self, last: Link | None, epoch: Epoch) -> list[Node]:
         """The tips of the governance graph, the most needed first: there may be more than a header can name.
 
-        First those that cover what this chain has named already, for it may not go back; then those that
-        bring what is needed (see `_needed`); the rest by depth.
+        First those that cover what this chain has named already, for it may not go back; then one by which the
+        epoch is open; then those that bring what is needed (see `_needed`); the rest by depth. None that not every
+        member can read.
         """
-        tips = self._graph.tips()
+        membership = self._content.acceptance.membership
+        tips = self._graph.tips(without=membership.private)
         if len(tips) <= MAX_HEADS:
             return tips
         chosen: list[Node] = []
         covered = 0
         for named in map(self._graph.get, last.header.heads if last else ()):
-            if named is not None and not covered & named.bit:
+            if named is not None and not (covered | membership.private) & named.bit:
                 chosen.append(next(tip for tip in tips if tip.closure & named.bit))
                 covered |= chosen[-1].closure
-        for needed in _needed(self._content.acceptance.membership, self.author):
+        opening = membership.openings.get(epoch.id, 0)
+        if opening and not covered & opening:
+            chosen.append(next(tip for tip in tips if tip.closure & opening))  # an opening is never private
+            covered |= chosen[-1].closure
+        for needed in _needed(membership, self.author):
             while left := needed & ~covered:
                 chosen.append(_widest(tips, left))
                 covered |= chosen[-1].closure

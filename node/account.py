@@ -14,7 +14,7 @@ import msgspec
 
 from crdt import errors, keys
 from crdt.author import Author
-from crdt.identity import DeviceKeys, Root, SignedEntry, fold_log
+from crdt.identity import DeviceKeys, DeviceLog, Root, SignedEntry, fold_log
 from crdt.ids import DeviceId, IdentityId, SessionId, ThreadId, to_text
 from crdt.permissions import LaneKind
 from crdt.replica import Receipt, Replica
@@ -68,9 +68,11 @@ class Account:
     def _take(self, bundle: Bundle) -> None:
         """Stand on what the device that let us in gave us."""
         room = own_room(self.thread, keys.SigningKey.from_seed(bundle.room_seed), bundle.generation)
+        log = fold_log(self.identity, bundle.entries)
         self.affairs = Affairs(
             entries=list(bundle.entries),
-            log=fold_log(self.identity, bundle.entries),
+            log=log,
+            recovery=log.recovery or b"",
             logins={0: keys.SigningKey.from_seed(bundle.login_seed)},
             rooms={self.thread: room},
             relays=dict(bundle.relays),
@@ -139,7 +141,7 @@ class Account:
     def recipients(self, replica: Replica) -> list[bytes]:
         membership = replica.membership
         if membership.genesis is not None and membership.genesis.purpose == "account":
-            return [*(d.agreement for d in self.affairs.log.live()), self.affairs.recovery]
+            return account_readers(self.affairs.log, self.affairs.recovery)
         logs = [
             self.affairs.log if each == self.identity else membership.logs.get(each) for each in membership.members()
         ]
@@ -147,7 +149,9 @@ class Account:
 
     def newest_identity_key(self) -> bytes:
         """The public half of our own, to wrap content keys to."""
-        return self.affairs.identity_keys[max(self.affairs.identity_keys)].public
+        held = {key.public for key in self.affairs.identity_keys.values()}
+        named = [public for _, public in sorted(self.affairs.log.identity_keys.items()) if public in held]
+        return named[-1] if named else self.affairs.identity_keys[max(self.affairs.identity_keys)].public
 
     def name_of(self, device: DeviceId, replica: Replica) -> str:
         """The device's name in its identity's log."""
@@ -174,6 +178,7 @@ class Account:
         log = Log(root.identity, [])
         log.add_device(device, root.signing, self.device_name, identities.platform_name(), now)
         log.add_identity_key(identity_key.public, 1, root.signing, now)
+        log.add_recovery_key(root, now)
         await self.begin(root, device, device_seed, log.entries, {"identity/1": identity_key.secret.hex()}, root_seed)
 
     async def begin(
@@ -195,7 +200,7 @@ class Account:
         values = {
             **shared_keys,
             "login/1": identities.new_seed().hex(),
-            "recovery": root.recovery.public.hex(),
+            "recovery": root.recovery.public.hex(),  # for devices that don't look for it in the log yet
             "room": root.account_room.seed.hex(),
         }
         self._set(installation)
@@ -261,7 +266,8 @@ class Account:
     async def admit_device(self, entries: Sequence[SignedEntry], agreement: bytes) -> None:
         """Enter a new device, with a fresh account key that is wrapped to it too."""
         async with self.threads.change(self.thread) as draft:
-            recipients = [*self.recipients(draft.thread.replica), agreement]
+            after = fold_log(self.identity, [*self.affairs.entries, *entries])
+            recipients = [*account_readers(self.affairs.log, after.recovery or self.affairs.recovery), agreement]
             draft.rotate(introduction(list(entries)), recipients)
 
     def root(self) -> Root | None:
@@ -335,9 +341,24 @@ class Account:
         """Our device log, to be written on."""
         return Log(self.identity, list(self.affairs.entries))
 
+    async def enter_recovery(self, root: Root | None = None) -> bool:
+        """Enter the recovery key into the log, if it isn't there and the root is at hand. Whether it was entered."""
+        root, log = root or self.root(), self.log()
+        if root is None or self.is_revoked or self.device.id not in self.affairs.log.devices:
+            return False
+        if not log.add_recovery_key(root, self.threads.now_ms()):
+            return False
+        await self.extend_log(log.entries[-1:])
+        return True
+
     async def forget_root(self) -> None:
         """Erase the root's seed: the words are written down."""
 
         confirmed = msgspec.structs.replace(self._installed(), root_seed=None)
         await self.store.write(Batch(secrets={identities.NAME: confirmed.encode()}))
         self._set(confirmed)
+
+
+def account_readers(log: DeviceLog, recovery: bytes) -> list[bytes]:
+    """What the account's content key is wrapped to: every device that stands, and the words, if their key is known."""
+    return [*(device.agreement for device in log.live()), *([recovery] if recovery else [])]

@@ -16,6 +16,7 @@ from crdt.identity import DeviceLog, SignedEntry
 from crdt.ids import IdentityId, RoomId, ThreadId, from_text
 from crdt.invite_link import InviteLink, parse_invite
 from crdt.invites import InviteKeys
+from crdt.numbers import in_reach, parse_number
 from crdt.replica import Replica
 from crdt.thread import shared_values
 
@@ -58,7 +59,7 @@ class Affairs:
     log: DeviceLog = field(default_factory=lambda: DeviceLog(IdentityId(b"")))
     identity_keys: dict[int, keys.AgreementKey] = field(default_factory=dict)
     logins: dict[int, keys.SigningKey] = field(default_factory=dict)
-    recovery: bytes = b""
+    recovery: bytes = b""  # empty: nobody knows it for sure, until somebody gives the words
     rooms: dict[ThreadId, Room] = field(default_factory=dict)
     relays: dict[str, str] = field(default_factory=dict)  # URL → access key, or ""
     offers: dict[bytes, InviteLink] = field(default_factory=dict)  # by invite: every link we made, open or not
@@ -72,12 +73,13 @@ def read_affairs(replica: Replica, identity: IdentityId, before: dict[ThreadId, 
     """Everything, as far as it has come; `before` are the rooms known so far."""
     membership = replica.membership
     shared = shared_values(replica, "keys")
+    log = membership.logs.get(identity, DeviceLog(identity))
     affairs = Affairs(
         entries=membership.entries.get(identity, []),
-        log=membership.logs.get(identity, DeviceLog(identity)),
+        log=log,
         identity_keys={n: keys.AgreementKey.from_secret(s) for n, s in _numbered(shared, "identity/")},
-        logins={n: keys.SigningKey.from_seed(s) for n, s in _numbered(shared, "login/")},
-        recovery=_secret(shared.get("recovery")) or b"",
+        logins={n: keys.SigningKey.from_seed(s) for n, s in in_reach(dict(_numbered(shared, "login/"))).items()},
+        recovery=recovery_key(log, shared),
         relays={url: key for url, key in shared_values(replica, "relays").items() if isinstance(key, str)},
     )
     room_seed = _secret(shared.get("room"))
@@ -87,6 +89,13 @@ def read_affairs(replica: Replica, identity: IdentityId, before: dict[ThreadId, 
     _read_index(shared_values(replica, "index"), affairs, before)
     _read_sharing(replica, affairs)
     return affairs
+
+
+def recovery_key(log: DeviceLog, shared: dict[str, object]) -> bytes:
+    """The key that the root has entered. Accounts of the first days have it as a plain value alone, which every device
+    may write: it serves while no device was ended, for it may be what a thief left behind. Empty without one."""
+    plain = b"" if any(device.revoked for device in log.devices.values()) else _secret(shared.get("recovery"))
+    return log.recovery or plain or b""
 
 
 def _read_index(index: dict[str, object], affairs: Affairs, before: dict[ThreadId, Room]) -> None:
@@ -154,8 +163,9 @@ def _numbered(values: dict[str, object], prefix: str) -> list[tuple[int, bytes]]
     found = []
     for name, value in values.items():
         secret = _secret(value)
-        if name.startswith(prefix) and name[len(prefix) :].isdecimal() and secret:
-            found.append((int(name[len(prefix) :]), secret))
+        number = parse_number(name.removeprefix(prefix)) if name.startswith(prefix) else None
+        if number is not None and secret:
+            found.append((number, secret))
     return sorted(found)
 
 

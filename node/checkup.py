@@ -75,6 +75,9 @@ class Checkup:
 
     def _recovery(self) -> Check:
         installation = self._account.installation
+        if self._account.exists and not self._account.affairs.recovery:
+            said = "It isn't certain which key the recovery words have, so they open nothing that is new."
+            return _row("recovery", "warning", said, "Give the words once more: opensesh recovery confirm")
         if installation is None or installation.root_seed is None:
             return _row("recovery", "ok", "No recovery words are kept on this device.")
         following = "Write them down: opensesh recovery show, then opensesh recovery confirm"

@@ -57,7 +57,7 @@ from node.synchronizer import Synchronizer
 from node.terminals.driving import Driving
 from node.terminals.service import Terminals
 from node.threads import Threads
-from node.upkeep import Upkeep
+from node.upkeep import Task, Upkeep
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +157,8 @@ class Daemon:
         stack.push_async_callback(heartbeats.close)
         await terminals.start()
         stack.push_async_callback(terminals.close)  # while its last word still gets to the others
-        upkeep = Upkeep(account, [people.finish_transfers, people.enforce_revocations, threading.forget_deleted])
+        keeping_up: list[Task] = [people.finish_transfers, account.enter_recovery, people.enforce_revocations]
+        upkeep = Upkeep(account, [*keeping_up, threading.forget_deleted])
         upkeep.start()
         stack.push_async_callback(upkeep.close)
         routes = _routes(system, threading, running, importing, people, syncing, events, sharing)

@@ -16,7 +16,7 @@ from crdt.membership import Limit
 from crdt.pairing import presentable
 from crdt.stewardship import introduction, revocation
 from crdt.thread import SHARED, set_shared
-from node.account import Account
+from node.account import Account, account_readers
 from node.identity import new_seed
 from node.threads import Draft, Threads
 
@@ -72,14 +72,16 @@ class Devices:
         now = self._threads.now_ms()
         written.add(REVOKE, signer, at_ms=now, subject=device.id)
         identity_key = keys.AgreementKey.from_secret(new_seed())
-        generation = 1 + max(self._account.affairs.identity_keys)
+        generation = fold_log(written.identity, written.entries).next_generation
         written.add_identity_key(identity_key.public, generation, signer, at_ms=now)
+        if root is not None:
+            written.add_recovery_key(root, now)
         values: dict[str, object] = {
             f"identity/{generation}": identity_key.secret.hex(),
             f"login/{1 + max(self._account.affairs.logins)}": new_seed().hex(),
             "room_generation": 1 + self._account.affairs.rooms[self._account.thread].generation,
         }
-        await self._end_in_account(device, written.entries[-2:], values)
+        await self._end_in_account(device, written.entries[len(self._account.affairs.entries) :], values)
         await self.enforce()
         return self._account.affairs.log.devices[device.id], await self._count_ended(device.id)
 
@@ -106,7 +108,8 @@ class Devices:
             if thread != account.thread
         }
         async with self._threads.change(account.thread) as draft:
-            recipients = [*(d.agreement for d in after.live()), account.affairs.recovery]
+            # Whatever the account has as a plain value may be the thief's: what the root has entered serves alone.
+            recipients = account_readers(after, after.recovery or b"")
             draft.rotate(revocation(draft.thread.replica, device.id, entries), recipients)
             draft.commit(SHARED, lambda doc: set_shared(doc, "keys", values))
             draft.commit(SHARED, lambda doc: set_shared(doc, "index", index))

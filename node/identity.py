@@ -11,7 +11,7 @@ import socket
 import msgspec
 
 from crdt import keys
-from crdt.identity import ADD, KEY, DeviceKeys, Entry, Root, SignedEntry, consent_bytes, fold_log, sign_entry
+from crdt.identity import ADD, KEY, RECOVERY, DeviceKeys, Entry, Root, SignedEntry, consent_bytes, fold_log, sign_entry
 from crdt.ids import IdentityId
 from crdt.pairing import presentable
 from node.store import Store
@@ -103,6 +103,13 @@ class Log:
     def add_identity_key(self, public: bytes, generation: int, signer: keys.SigningKey, at_ms: int) -> None:
         """Enter a new identity key."""
         self.add(KEY, signer, at_ms=at_ms, agreement=public, generation=generation)
+
+    def add_recovery_key(self, root: Root, at_ms: int) -> bool:
+        """Enter the recovery key, which the root alone can. False if the log has it."""
+        if fold_log(self.identity, self.entries).recovery is not None:
+            return False
+        self.add(KEY, root.signing, at_ms=at_ms, agreement=root.recovery.public, generation=RECOVERY)
+        return True
 
 
 def new_seed() -> bytes:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any, Final, Protocol
 
-from crdt import errors, keys, wire, words
+from crdt import errors, wire, words
 from crdt.identity import DeviceKeys, Root
 from crdt.ids import ThreadId, to_text
 from crdt.records import thread_id
@@ -45,11 +45,18 @@ class Recovery:
         return {"phrase": words.phrase_from_seed(seed), "identity": to_text(self._account.identity)}
 
     async def confirm(self, phrase: str) -> None:
-        """Erase the root if these are its words. Raises RECOVERY_PHRASE_WRONG or RECOVERY_CONFIRMED."""
-        seed = self._seed()
-        if not keys.equal(words.seed_from_phrase(phrase), seed):
+        """Erase the root if these are its words. Raises RECOVERY_PHRASE_WRONG or RECOVERY_CONFIRMED.
+
+        With the root erased already, the words serve once more in an account that lacks its entry of their key.
+        """
+        root = Root.from_seed(words.seed_from_phrase(phrase))
+        if not self._account.exists or root.identity != self._account.identity:
             raise errors.RECOVERY_PHRASE_WRONG()
-        await self._account.forget_root()
+        entered = await self._account.enter_recovery(root)
+        if self._account.root() is not None:
+            await self._account.forget_root()
+        elif not entered:
+            raise errors.RECOVERY_CONFIRMED()
 
     def _seed(self) -> bytes:
         installation = self._account.installation
@@ -98,8 +105,10 @@ class Recovery:
         await self._threads.receive(account, frames, await self._threads.store.origin_number("relay", relay))
         written = Log(root.identity, list(self._account.affairs.entries))
         name, now = self._account.device_name, self._threads.now_ms()
+        known = len(written.entries)
         written.add_device(device, root.signing, name, identities.platform_name(), now)
-        await self._account.admit_device(written.entries[-1:], device.agreement.public)
+        written.add_recovery_key(root, now)
+        await self._account.admit_device(written.entries[known:], device.agreement.public)
         await self._account.put("relays", {relay: access_key})
         await self._account.join(Installation(seed, root.identity, account), bundle)
         await self._account.reread()

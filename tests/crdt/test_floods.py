@@ -1,5 +1,6 @@
 """A member, or a thief, who sends without end: what they fill is bounded, and leaves room for everybody else."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -8,6 +9,7 @@ import pytest
 
 from crdt import chains, codec, errors, governance, keys, opening, replica
 from crdt.fold import fold
+from crdt.frames import Outside, Sealed
 from crdt.permissions import LaneKind
 from crdt.records import Accept, Devices, Grant, Offer, Record, Relays, Restrict, RevokeDevice
 from crdt.replica import Status
@@ -263,3 +265,20 @@ def test_a_forged_offer_is_looked_at_once_however_often_it_is_accepted(monkeypat
     monkeypatch.setattr(keys, "verify", verify)
     assert fold(ana.replica.graph).owner == ANA.id
     assert not looked
+
+
+def test_a_frame_of_junk_costs_no_look_at_every_key() -> None:
+    ana = ANA.found()
+
+    def junk(number: int) -> bytes:
+        sealed = (Sealed(bytes(24), number.to_bytes(48, "big")),)
+        outside = codec.encode(Outside((), sealed))
+        return bytes([1]) + number.to_bytes(24, "big") + len(outside).to_bytes(4, "big") + outside + bytes(80)
+
+    def calls(keys: int) -> int:
+        while len(ana.replica.keyring) < keys:
+            ana.replica.keyring.learn(hashlib.sha256(bytes([len(ana.replica.keyring)])).digest())
+        return function_calls(lambda: ana.replica.receive(junk(keys)))
+
+    few, many = calls(20), calls(200)
+    assert many < 2 * few

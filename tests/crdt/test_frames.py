@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from crdt import frames, keys
+from crdt import codec, frames, keys
 from crdt.envelope import MAX_BODY_BYTES, Envelope, Header, open_body, seal_envelope
-from crdt.epochs import Epoch
+from crdt.epochs import Epoch, Keyring
 from crdt.errors import PeerFault
 from crdt.ids import ThreadId
 from crdt.permissions import Lane, LaneKind
@@ -73,14 +73,38 @@ def test_a_new_member_finds_the_epochs_key_and_through_it_the_earlier_one() -> N
     earlier = Epoch.from_key(b"o" * 32, THREAD)
     outside = frames.make_outside(EPOCH, [member.public], [earlier], [b"n" * 24])
     assert frames.unwrap_keys(outside, [member]) == [EPOCH.key]
-    assert frames.earlier_keys(outside, [EPOCH]) == [earlier.key]
+    assert found_under(outside, EPOCH) == [earlier.key]
+
+
+def found_under(outside: bytes, *held: Epoch) -> list[bytes]:
+    keyring = Keyring(THREAD)
+    for epoch in held:
+        keyring.learn(epoch.key)
+    return frames.earlier_keys(outside, keyring.tagged, lambda: keyring)
+
+
+def test_an_earlier_key_is_tried_with_the_key_that_its_nonce_names_and_no_other() -> None:
+    earlier = Epoch.from_key(b"o" * 32, THREAD)
+    others = [Epoch.from_key(bytes([number]) * 32, THREAD) for number in range(100)]
+    outside = frames.make_outside(EPOCH, [], [earlier], [b"n" * 24])
+    assert found_under(outside, *others, EPOCH) == [earlier.key]
+
+
+def test_an_earlier_key_of_a_frame_from_before_nonces_named_one_is_tried_with_a_few() -> None:
+    earlier = Epoch.from_key(b"o" * 32, THREAD)
+    others = [Epoch.from_key(bytes([number]) * 32, THREAD) for number in range(frames.MAX_UNMARKED)]
+    nonce = b"n" * 24
+    sealed = keys.seal(keys.derive(EPOCH.key, "epoch-back"), nonce, earlier.key, EPOCH.id)
+    outside = codec.encode(frames.Outside((), (frames.Sealed(nonce, sealed),)))
+    assert found_under(outside, *others[1:], EPOCH) == [earlier.key]
+    assert found_under(outside, *others, EPOCH) == []
 
 
 def test_a_stranger_learns_nothing_from_what_stands_outside() -> None:
     member, stranger = (keys.AgreementKey.from_secret(secret * 32) for secret in (b"m", b"z"))
     outside = frames.make_outside(EPOCH, [member.public], [Epoch.from_key(b"o" * 32, THREAD)], [b"n" * 24])
     assert not frames.unwrap_keys(outside, [stranger])
-    assert not frames.earlier_keys(outside, [Epoch.from_key(b"x" * 32, THREAD)])
+    assert not found_under(outside, Epoch.from_key(b"x" * 32, THREAD))
 
 
 def test_what_stands_outside_is_what_was_signed() -> None:

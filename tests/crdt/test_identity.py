@@ -102,8 +102,8 @@ def test_an_entry_with_a_broken_signature_is_refused() -> None:
 
 def test_the_newest_identity_key_is_the_one_epochs_are_wrapped_to() -> None:
     public = keys.AgreementKey.from_secret(b"k" * 32).public
-    key = entry(identity.KEY, b"", LAPTOP.signing, FIRST, agreement=public, generation=2)
-    assert fold_log(ROOT.identity, [FIRST, key]).identity_key == (2, public)
+    key = entry(identity.KEY, b"", LAPTOP.signing, FIRST, agreement=public, generation=1)
+    assert fold_log(ROOT.identity, [FIRST, key]).identity_key == (1, public)
 
 
 # ---- entries that anybody can make up
@@ -159,17 +159,39 @@ def test_a_long_log_takes_memory_and_steps_in_proportion() -> None:
     assert peak_bytes < 16 * 1024 * 1024
 
 
-def test_a_thiefs_identity_key_of_the_greatest_generation_falls_with_the_device() -> None:
+def test_a_thiefs_newest_identity_key_falls_with_the_device_and_its_number_serves_no_more() -> None:
     """Else everything that is written in the time to come would be wrapped to the thief, for ever."""
     honest, evil, fresh = (keys.AgreementKey.from_secret(bytes([n]) * 32).public for n in (1, 2, 3))
     first = entry(identity.KEY, b"", LAPTOP.signing, THIRD, agreement=honest, generation=1)
-    stolen = entry(identity.KEY, b"", PHONE.signing, first, agreement=evil, generation=2**53)
+    stolen = entry(identity.KEY, b"", PHONE.signing, first, agreement=evil, generation=4)
     ended = revoke(PHONE, LAPTOP.signing, stolen)
     known = [FIRST, SECOND, THIRD, first, stolen]
-    assert fold_log(ROOT.identity, known).identity_key == (2**53, evil)
+    assert fold_log(ROOT.identity, known).identity_key == (4, evil)
     assert fold_log(ROOT.identity, [*known, ended]).identity_key == (1, honest)
-    renewed = entry(identity.KEY, b"", LAPTOP.signing, ended, agreement=fresh, generation=2)
-    assert fold_log(ROOT.identity, [*known, ended, renewed]).identity_key == (2, fresh)
+    generation = fold_log(ROOT.identity, [*known, ended]).next_generation
+    renewed = entry(identity.KEY, b"", LAPTOP.signing, ended, agreement=fresh, generation=generation)
+    assert fold_log(ROOT.identity, [*known, ended, renewed]).identity_key == (5, fresh)
+
+
+@pytest.mark.parametrize("generation", [5, 2**53])
+def test_an_identity_key_that_claims_to_be_newer_than_the_log_is_deep_is_passed_over(generation: int) -> None:
+    honest, evil = (keys.AgreementKey.from_secret(bytes([n]) * 32).public for n in (1, 2))
+    first = entry(identity.KEY, b"", LAPTOP.signing, THIRD, agreement=honest, generation=1)
+    absurd = entry(identity.KEY, b"", PHONE.signing, first, agreement=evil, generation=generation)
+    log = fold_log(ROOT.identity, [FIRST, SECOND, THIRD, first, absurd])
+    assert log.identity_key == (1, honest) and log.next_generation == 2
+
+
+def test_nobody_but_the_root_names_the_recovery_key_and_nobody_takes_it_back() -> None:
+    evil = keys.AgreementKey.from_secret(bytes([2]) * 32).public
+    stolen = entry(identity.KEY, b"", PHONE.signing, THIRD, agreement=evil, generation=identity.RECOVERY)
+    log = fold_log(ROOT.identity, [FIRST, SECOND, THIRD, stolen])
+    assert log.recovery is None and not log.identity_keys
+    honest = entry(identity.KEY, b"", ROOT.signing, FIRST, agreement=ROOT.recovery.public, generation=identity.RECOVERY)
+    entries = [FIRST, SECOND, THIRD, stolen, honest]
+    for order in itertools.permutations(entries):
+        log = fold_log(ROOT.identity, order)
+        assert log.recovery == ROOT.recovery.public and not log.identity_keys
 
 
 def test_the_key_of_a_revoked_device_serves_as_long_as_there_is_no_other() -> None:

@@ -25,9 +25,8 @@ def admissions(pasts: list[int], joiners: list[int]) -> Invites:
     device = DeviceId(bytes(32))
 
     def node(index: int, past: int) -> Node:
-        return Node(
-            index, EnvelopeId(index.to_bytes(32, "big")), LaneKind.CONTROL, device, (b"", index), record, past, 0
-        )
+        identifier = EnvelopeId(index.to_bytes(32, "big"))
+        return Node(index, identifier, LaneKind.CONTROL, device, (b"", index), record, past, 0, b"")
 
     invites = Invites()
     invites.offer(Offered(node(0, 0), IdentityId(bytes(32)), Invite(key, 3, 0, 3, False, ""), (0, 0)))

@@ -14,7 +14,7 @@ import pytest
 from crdt import codec, frames, ids, invite_link, invites, keys, link, pairing_link, reconcile, wire, words
 from crdt import pairing_messages as pairing
 from crdt.envelope import envelope_id, open_body
-from crdt.epochs import Epoch
+from crdt.epochs import Epoch, Keyring
 from crdt.errors import OpenSeshError, PeerFault
 from crdt.identity import DeviceKeys, Root, SignedEntry, fold_log, open_entry
 from crdt.ids import IdentityId, ThreadId
@@ -148,9 +148,10 @@ def test_the_keys_outside_a_frame_reach_their_readers() -> None:
     for secret in found["readers"]:
         (key,) = frames.unwrap_keys(outside, [keys.AgreementKey.from_secret(raw(secret))])
         assert key.hex() == found["epoch"]["key"]
-        assert [k.hex() for k in frames.earlier_keys(outside, [Epoch.from_key(key, thread)])] == [
-            found["earlier"]["key"]
-        ]
+        keyring = Keyring(thread)
+        keyring.learn(key)
+        earlier = frames.earlier_keys(outside, keyring.tagged, list)
+        assert [each.hex() for each in earlier] == [found["earlier"]["key"]]
 
 
 def test_records_are_read_back_and_there_is_one_of_each_action() -> None:

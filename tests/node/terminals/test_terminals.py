@@ -13,7 +13,7 @@ from crdt import errors
 from crdt.errors import OpenSeshError
 from crdt.ids import DeviceId, IdentityId, ThreadId, from_text, to_text
 from crdt.output import Opened, terminal_id
-from crdt.permissions import LaneKind
+from crdt.permissions import Lane, LaneKind
 from node.terminals import hands, service, view
 from node.terminals.keys import Typed, encode_pressed
 from node.terminals.ports import Allowed, Heard, NeedsEnterFrom, No, Seat, Verdict
@@ -487,4 +487,5 @@ async def test_who_runs_which_terminal_is_worked_out_once_for_each(
         assert {on.hands.host_of(thread, name) for name in names} == {here.account.identity}
         assert on.hands.host_of(thread, "another") is None and next(made) <= 20
         await on._say(thread, scope := os.urandom(16), Opened(("sh",), 80, 24, "", 1))
-        assert on.hands.host_of(thread, to_text(terminal_id(Lane(LaneKind.OUTPUT, here.account.device.id, scope)))) == here.account.identity
+        late = terminal_id(Lane(LaneKind.OUTPUT, here.account.device.id, scope))
+        assert on.hands.host_of(thread, to_text(late)) == here.account.identity
