@@ -48,7 +48,26 @@ class Teamwork:
         late_ms = max(0.0, (time.monotonic() - begun) * 1000)
         asking.until("run.completed")
         self._same_texts()
-        return None, f"the first words {late_ms:.0f} ms after the laptop's"
+        return None, f"the first words {late_ms:.0f} ms after the laptop's; and a terminal, {self._terminal()}"
+
+    def _terminal(self) -> str:
+        """A program on the laptop, its screen on the teammate's; a viewer types nothing into it."""
+        script = "echo ready; read line; echo got $line"
+        terminal = self._laptop.run("run", self._thread, "--", "sh", "-c", script)["terminal"]
+        deadline = time.monotonic() + PATIENCE_S
+        while not self._teammate.run("terminals", self._thread)["terminals"]:
+            check(time.monotonic() < deadline, "the terminal never came to the teammate")
+        watching = self._teammate.stream("attach", self._thread, terminal)
+        refused = self._refused("terminal", "type", self._thread, terminal, "let me", "--enter")
+        check(refused["code"] == "E006", f"a viewer's keys ended with {refused['code']}")
+        self._laptop.run("terminal", "type", self._thread, terminal, "the keys", "--enter")
+        seen = ""
+        for line in watching.lines():
+            seen += " ".join(each["text"] for each in line.get("lines", ()))
+            if line["type"] == "terminal.ended":
+                break
+        check("got the keys" in seen, "the teammate's screen of the terminal shows something else")
+        return "with the owner's keys alone"
 
     def write_all_the_same(self) -> tuple[None, str]:
         """Their own client says no; one without manners is refused by everybody else's."""

@@ -7,18 +7,24 @@ made a fresh key nobody writes, so it is made at once.
 import asyncio
 import contextlib
 import logging
+import math
 import os
+from typing import Final
 
 from crdt.errors import OpenSeshError
 from crdt.ids import ThreadId, to_text
 from crdt.invite_link import SECRET_BYTES, InviteLink
-from crdt.permissions import GOVERNANCE, Role
+from crdt.permissions import GOVERNANCE, LaneKind, Role
 from crdt.replica import Receipt, Replica
+from crdt.settlement import SETTLE_AFTER_MS, open_matters, settlement
 from node.account import Account
 from node.sharing.door import YIELD_S
+from node.store import Batch
 from node.synchronizer import Synchronizer
 from node.threads import OpenThread, Threads
 
+MATTER: Final = "matter/"  # in the store's settings: since when a removal is known here, Unix ms
+LOOK_AGAIN_S: Final = 60.0
 log = logging.getLogger(__name__)
 
 
@@ -30,6 +36,7 @@ class Steward:
         self._threads = threads
         self._synchronizer = synchronizer
         self._due: dict[ThreadId, None] = {}
+        self._unsettled: dict[ThreadId, float] = {}  # when to look again whether everybody has been heard from
         self._changed = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
@@ -49,7 +56,8 @@ class Steward:
                 await self._running
 
     def _on_change(self, opened: OpenThread, receipts: list[Receipt]) -> None:
-        if any(lane.kind in GOVERNANCE for receipt in receipts for lane in receipt.lanes):
+        is_governed = any(lane.kind in GOVERNANCE for receipt in receipts for lane in receipt.lanes)
+        if is_governed or self._unsettled.get(opened.id, math.inf) <= asyncio.get_running_loop().time():
             self._due[opened.id] = None
             self._changed.set()
 
@@ -77,6 +85,7 @@ class Steward:
         if not any(replica.membership.writing_epochs()):
             await self._replace_key(thread)
         await self._let_go(thread)
+        await self._settle(thread)
         for link in self._synchronizer.links():
             link.visit(thread)
 
@@ -100,6 +109,26 @@ class Steward:
         async with self._threads.change(thread) as draft:
             if not any(draft.thread.replica.membership.writing_epochs()):
                 draft.rotate()
+
+    async def _settle(self, thread: ThreadId) -> None:
+        """Close the matter of a removal once every editor has been heard from, or after 30 days: until then whoever had
+        not heard of it carries along, in the shared draft, what they went on from."""
+        replica = (await self._threads.open(thread)).replica
+        now_ms, store = self._threads.now_ms(), self._threads.store
+        since = {name: int(value) for name, value in (await store.settings()).items() if name.startswith(MATTER)}
+        matters = open_matters(replica)
+        self._unsettled.pop(thread, None)
+        if matters:
+            self._unsettled[thread] = asyncio.get_running_loop().time() + LOOK_AGAIN_S
+        for matter in matters:
+            name = f"{MATTER}{to_text(thread)}/{matter.restriction.hex()[:32]}"
+            begun = since.get(name)
+            if begun is None:
+                await store.write(Batch(settings={name: str(now_ms).encode()}))
+            elif not matter.unheard or now_ms - begun >= SETTLE_AFTER_MS:
+                async with self._threads.change(thread) as draft:
+                    draft.record(LaneKind.CONTROL, [settlement(draft.thread.replica, matter)])
+                    draft.batch.settings[name] = None
 
     async def _let_go(self, thread: ThreadId) -> None:
         """End the certificates of who is in no more: the room's generation rises, and the others get new ones."""

@@ -183,6 +183,7 @@ def test_a_link_that_expired_lets_nobody_in(team: Team) -> None:
     assert team.ben.run("list")["threads"] == []
 
 
+@pytest.mark.deep
 def test_a_joiner_waits_while_no_device_of_the_owner_answers_and_is_let_in_later(team: Team) -> None:
     link = team.link("editor")
     team.ana.run("sync", "wait")
@@ -195,6 +196,7 @@ def test_a_joiner_waits_while_no_device_of_the_owner_answers_and_is_let_in_later
     eventually(lambda: [row["id"] for row in team.ben.run("list")["threads"]] == [team.thread], "the thread")
 
 
+@pytest.mark.deep
 def test_somebody_is_asked_before_each_if_the_link_says_so(team: Team, room: Room) -> None:
     link = team.link("viewer", "--approve", "--uses", "2")
     waiting = team.ben.run("join", link, "--name", "Ben", "--timeout", "5")
@@ -222,6 +224,7 @@ def test_secrets_are_found_before_the_first_byte_is_shared(team: Team) -> None:
     assert team.ana.run("share", team.thread, "--permission", "view", "--allow-secrets")["permission"] == "viewer"
 
 
+@pytest.mark.deep
 def test_sharing_from_a_message_on_shares_nothing_from_before(team: Team) -> None:
     said = team.ana.run("say", team.thread, "from here on")["message_id"]
     shared = team.ana.run("share", team.thread, "--permission", "view", "--from", said)
@@ -231,6 +234,7 @@ def test_sharing_from_a_message_on_shares_nothing_from_before(team: Team) -> Non
     assert team.ben.run("show", shared["thread"])["messages"][0]["by"] == "ana"
 
 
+@pytest.mark.deep
 def test_who_leaves_is_out_everywhere_and_keeps_what_they_had(team: Team) -> None:
     team.join("editor")
     assert team.ben.run("leave", team.thread)["state"] == "left"
@@ -241,6 +245,7 @@ def test_who_leaves_is_out_everywhere_and_keeps_what_they_had(team: Team) -> Non
     assert failing(team.ana, "leave", team.thread)["code"] == "E006"
 
 
+@pytest.mark.deep
 def test_a_thread_handed_over_is_the_new_owners_and_the_old_one_stays_as_editor(team: Team, room: Room) -> None:
     team.join("editor")
     assert team.ana.run("transfer", team.thread, "Ben")["state"] == "offered"
@@ -265,6 +270,7 @@ def accepts(device: Device, thread: str) -> bool:
     return done.returncode == 0
 
 
+@pytest.mark.deep
 def test_words_are_compared_and_another_identity_of_that_name_warns(team: Team, room: Room) -> None:
     team.join("editor")
     ana, ben = team.ana.run("verify", team.thread, "Ben"), team.ben.run("verify", team.thread, "ana")
@@ -279,6 +285,7 @@ def test_words_are_compared_and_another_identity_of_that_name_warns(team: Team, 
     assert [row["verified"] for row in warned] == [False] and "verified before" in warned[0]["warning"]
 
 
+@pytest.mark.deep
 def test_a_members_second_device_has_the_thread_and_their_right(team: Team, room: Room) -> None:
     team.join("editor")
     phone = room.device("phone")
