@@ -155,7 +155,9 @@ class Hub:
         if after < start:
             upto, frames = await self._store.read(room.number, after, wire.MAX_BATCH_FRAMES, self._limits.deliver_bytes)
             assert frames, "the store lacks frames that it counted"
-            if subscription.cursor != after or not subscription.is_due:  # left while we read
+            if subscription.cursor != after:  # started, or left, while we read: what is due is another thing now
+                return await self.next_batch(subscription)
+            if not subscription.is_due:  # left
                 return None
             subscription.cursor = upto
             self.delivered_frames += len(frames)
