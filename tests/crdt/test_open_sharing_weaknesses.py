@@ -14,18 +14,6 @@ from tests.crdt.test_presence import NOW, ears, epoch, together, voice
 LATE = NOW + CLOCK_SLACK_MS - 1_000
 
 
-@pytest.mark.xfail(
-    strict=True, reason="T-11: keys are believed for as long as clocks may differ, however late they come"
-)
-def test_keys_that_a_relay_held_back_for_minutes_are_not_typed() -> None:
-    ana, ben, _ = together()
-    listening, speaking = ears(ana), voice(ben)
-    under = epoch(ben.replica)
-    assert listening.take(speaking.say(under, "keys", b"y", NOW), NOW), "so the clocks do not differ"
-    held_back = speaking.say(under, "keys", b"\r", NOW + 1)
-    assert listening.take(held_back, LATE) is None
-
-
 @pytest.mark.xfail(strict=True, reason="T-12: a heartbeat counts as of when it is heard, not of when it was said")
 def test_a_heartbeat_that_a_relay_held_back_says_nothing_of_the_time_since() -> None:
     ana, _, carl = together()
