@@ -6,6 +6,7 @@ how it began, how large it is and how it ended. What it printed stays in the sto
 A chunk in no known form counts as said and shows nothing.
 """
 
+import bisect
 from collections.abc import Sequence
 from typing import Annotated, Final
 
@@ -92,10 +93,16 @@ class Output:
         self.lane = lane
         self.revision = 0  # grows when something came to stand before what was here
         self._sessions: list[_Session] = []
+        self._named: dict[bytes, list[_Session]] = {}
+        self._count = 0
+        # Kept as chunks come: whoever opens sessions without end is not to be gone through for each of them.
+        self._opened: _Session | None = None  # the first that says so
+        self._ended: _Session | None = None
+        self._sized: _Session | None = None  # the last that does
         self._told: tuple[Opened | None, Ended | None] = (None, None)
 
     def __len__(self) -> int:
-        return sum(len(session.ids) for session in self._sessions)
+        return self._count
 
     def page(self, start: int, limit: int) -> list[EnvelopeId]:
         """The ids of up to `limit` envelopes from the place `start` on, in the order in which they are shown."""
@@ -111,17 +118,17 @@ class Output:
     @property
     def opened(self) -> Opened | None:
         """How it began."""
-        return next((session.opened for session in self._sessions if session.opened), None)
+        return self._opened.opened if self._opened else None
 
     @property
     def ended(self) -> Ended | None:
         """How it ended; what is said after that is not shown."""
-        return next((session.ended for session in self._sessions if session.ended), None)
+        return self._ended.ended if self._ended else None
 
     @property
     def size(self) -> tuple[int, int] | None:
         """(columns, rows) as it is now."""
-        return next((session.size for session in reversed(self._sessions) if session.size), None)
+        return self._sized.size if self._sized else None
 
     def news(self) -> bool:
         """Whether it has begun or ended since this was asked last."""
@@ -134,18 +141,28 @@ class Output:
         if session is not self._sessions[-1]:
             self.revision += 1
         session.ids.append(link.id)
+        self._count += 1
         if note:
             session.take(decode_chunk(note))
+            self._note(session)
+
+    def _note(self, session: "_Session") -> None:
+        if session.opened and (self._opened is None or session.place < self._opened.place):
+            self._opened = session
+        if session.ended and (self._ended is None or session.place < self._ended.place):
+            self._ended = session
+        if session.size and (self._sized is None or session.place >= self._sized.place):
+            self._sized = session
 
     def _session_of(self, link: Link, seen: Sequence[Link]) -> "_Session":
         name = link.header.session
         if link.parent is not None:
-            return next(session for session in reversed(self._sessions) if session.name == name)
+            return max(reversed(self._named[name]), key=lambda each: each.place)
         before = {each.header.session for each in seen}
-        depth = max((session.depth + 1 for session in self._sessions if session.name in before), default=0)
+        depth = max((each.depth + 1 for earlier in before for each in self._named.get(earlier, ())), default=0)
         session = _Session(name, depth)
-        self._sessions.append(session)
-        self._sessions.sort(key=lambda each: (each.depth, each.name))
+        self._named.setdefault(name, []).append(session)
+        bisect.insort(self._sessions, session, key=lambda each: each.place)
         return session
 
 
@@ -158,6 +175,11 @@ class _Session:
         self.opened: Opened | None = None
         self.ended: Ended | None = None
         self.size: tuple[int, int] | None = None
+
+    @property
+    def place(self) -> tuple[int, bytes]:
+        """Sessions stand in this order."""
+        return (self.depth, self.name)
 
     def take(self, chunk: Chunk) -> None:
         if self.ended is not None:

@@ -119,6 +119,9 @@ class Door:
     async def _decide(self, thread: ThreadId, asking: Asking, sealed: bytes) -> str:
         """Let a joiner in, if they may be; where they stand then."""
         account = self._account
+        state = self._standing((await self._threads.open(thread)).replica, asking)
+        if state != State.WAITING:
+            return state  # without a pause: whoever has a closed link is not to keep the others waiting
         rank = sorted(each.rank for each in account.affairs.log.live()).index(
             account.affairs.log.devices[account.device.id].rank
         )

@@ -64,7 +64,9 @@ class People:
         by_prefix = [row for row in rows if len(who) >= MIN_PREFIX and row["identity"].startswith(who.lower())]
         by_name = [row for row in rows if row["name"].casefold() == who.casefold()]
         by_device = [row for row in rows if any(device["name"] == who for device in row["devices"])]
-        for found in (by_id, by_name, by_prefix, by_device):
+        # Everybody chooses their own name: it may look like the beginning of somebody else's id.
+        called = by_name + [row for row in by_prefix if row not in by_name]
+        for found in (by_id, called, by_device):
             if len(found) == 1:
                 return next(each for each in replica.membership.members() if to_text(each) == found[0]["identity"])
             if found:

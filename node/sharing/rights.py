@@ -108,6 +108,10 @@ class Rights:
                 raise errors.WAITING_FOR_KEY()
             entry = {f"{to_text(thread)}/room": seed.hex(), f"{to_text(thread)}/generation": action.generation}
             await self._account.put("index", entry)
+            # By which logins the others come: who is put out later is then let into the room no longer.
+            logins = {each: membership.admitted_login(each) for each in membership.members() if each != me}
+            kept = {f"{to_text(thread)}/{to_text(each)}": login.hex() for each, login in logins.items() if login}
+            await self._account.put("logins", {**kept})
             actions = [*introduction(self._account.entries()), *acceptance(replica, node.id, before)]
             name = self._people.name(membership, before)
             draft.rotate(actions, readers(membership))

@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import logging
 import os
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -38,6 +39,7 @@ from node.threads import OpenThread, Threads
 
 MAX_TYPISTS: Final = 64  # terminals of other devices that this one remembers to have typed into
 MAX_PRESSED: Final = 1_024  # messages with keys that wait to be looked at; more are lost, as others may be
+MAX_PRESSED_EACH: Final = 128  # of these, by one person: nobody's keep out those of who drives
 REPEAT_AFTER_S: Final = (0.15, 0.6, 2.0)  # since the keys, or since the last time
 CLOSED: Final = "it was closed"
 log = logging.getLogger(__name__)
@@ -63,6 +65,7 @@ class Hands:
         self._typists: dict[Key, Typist] = {}
         self._names: WeakKeyDictionary[Replica, dict[str, Lane]] = WeakKeyDictionary()
         self._pressed: asyncio.Queue[tuple[ThreadId, IdentityId, DeviceId, Pressed]] = asyncio.Queue(MAX_PRESSED)
+        self._waiting: Counter[IdentityId] = Counter()  # of whom how many of these are
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -161,14 +164,18 @@ class Hands:
     def _heard(self, thread: ThreadId, identity: IdentityId, device: DeviceId, payload: bytes) -> None:
         """A device of the thread typed: believed to be who it says, and to be an editor."""
         pressed = decode_pressed(payload)
-        if pressed is not None and (thread, own_lane(self._account, pressed.terminal)) in self._runners:
+        if pressed is None or (thread, own_lane(self._account, pressed.terminal)) not in self._runners:
+            return
+        if self._waiting[identity] < MAX_PRESSED_EACH:
             with contextlib.suppress(asyncio.QueueFull):
                 self._pressed.put_nowait((thread, identity, device, pressed))
+                self._waiting[identity] += 1
 
     async def _take_keys(self) -> None:
         """What was heard, one after another: who may type is asked of the thread."""
         while True:
             thread, identity, device, pressed = await self._pressed.get()
+            self._waiting -= Counter([identity])
             key = (thread, own_lane(self._account, pressed.terminal))
             seat = Seat(thread, to_text(terminal_id(key[1])), self._account.identity, self._account.device.id)
             try:

@@ -1,6 +1,9 @@
 """A shared terminal's lane: who may print into it, and what everybody then shows, in whatever order it came."""
 
+import hashlib
 import random
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -23,6 +26,7 @@ from crdt.output import (
 from crdt.permissions import Lane, LaneKind, Role
 from crdt.replica import Replica
 from tests.crdt.people import Desk, Person
+from tests.crdt.steps import function_calls
 from tests.crdt.world import envelope_of, forged, invite, pass_round, rebuilt, restrict
 
 ANA, BEN = Person("ana"), Person("ben")
@@ -275,3 +279,17 @@ def test_it_is_told_once_that_a_terminal_began_or_ended() -> None:
     assert not terminal.news()
     prints(ana, Ended(0, ""))
     assert (terminal.news(), terminal.news()) == (True, False)
+
+
+def test_sessions_without_end_cost_no_look_at_all_of_them_for_each() -> None:
+    def taken(count: int) -> Output:
+        terminal = Output(Lane(LaneKind.OUTPUT, bytes(32), TERMINAL))
+        for number in range(count):
+            header = SimpleNamespace(session=hashlib.md5(b"%d" % number).digest())
+            link: Any = SimpleNamespace(header=header, parent=None, id=number.to_bytes(32, "big"))
+            terminal.take(link, [], encode_chunk(OPENED if number % 2 else Resized(10, 10)))
+            assert terminal.news() or number != 1
+        return terminal
+
+    assert function_calls(lambda: taken(800)) < 6 * function_calls(lambda: taken(200))
+    assert len(taken(9)) == 9

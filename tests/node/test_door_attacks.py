@@ -137,6 +137,25 @@ async def test_one_answer_that_the_relay_refuses_keeps_nobody_else_waiting(ana: 
     assert certified(ana, BEN)
 
 
+async def test_who_can_not_be_let_in_anyway_is_answered_without_a_pause(
+    ana: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Junior devices leave each joiner to their seniors for a while: a full mailbox of those would take minutes."""
+    paused: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        paused.append(seconds)
+
+    closed = await ana.link()
+    await ana.close(closed)
+    for number in range(5):
+        ana.knock(closed, Person(f"joiner {number}"), login=bytes([40 + number]) * 32)
+    with monkeypatch.context() as patched:
+        patched.setattr("node.sharing.door.asyncio.sleep", pause)
+        await ana.tend()
+    assert not paused and len(ana.relay.letters) == 5
+
+
 async def test_a_relay_without_room_for_letters_still_ends_the_certificates_of_who_was_put_out(ana: Owner) -> None:
     ana.knock(await ana.link(), BEN)
     await ana.tend()

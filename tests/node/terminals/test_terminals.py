@@ -489,3 +489,30 @@ async def test_who_runs_which_terminal_is_worked_out_once_for_each(
         await on._say(thread, scope := os.urandom(16), Opened(("sh",), 80, 24, "", 1))
         late = terminal_id(Lane(LaneKind.OUTPUT, here.account.device.id, scope))
         assert on.hands.host_of(thread, to_text(late)) == here.account.identity
+
+
+async def test_a_flood_of_keys_by_who_may_not_type_leaves_room_for_the_drivers(tmp_path: Path) -> None:
+    room = Room()
+    async with two(tmp_path) as (first, second, thread), terminals(first, room) as on, terminals(second, room) as there:
+        terminal = await started(on, thread, "cat")
+        await until(lambda: _has(second, thread), "the terminal on the other device")
+        key = await there.find(thread, terminal)
+        async with Watcher(on.watch(thread, terminal)) as watcher:
+            for number in range(2 * hands.MAX_PRESSED):  # the burst of a few devices, heard in one turn
+                whisper(on, thread, terminal, number, b"x")
+            there.hands._whisper(thread, encode_pressed(Typed(key[1].scope, b"streamof", 0, b"heard\r")))
+            on.hands.control = Only(first.account.identity)
+            await watcher.shows("heard\nheard")
+            await until(on.hands._pressed.empty, "that all of it was looked at")
+            whisper(on, thread, terminal, 1, b"x")
+            assert not on.hands._pressed.empty(), "and there is room again for them, too"
+
+
+class Only:
+    """A `Control` that lets one person type."""
+
+    def __init__(self, driver: IdentityId) -> None:
+        self._driver = driver
+
+    async def may_type(self, seat: Seat, identity: IdentityId, device: DeviceId) -> Verdict:
+        return Allowed() if identity == self._driver else No(self._driver)
