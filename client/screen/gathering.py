@@ -11,7 +11,7 @@ import msgspec
 
 from client.api.node import Node
 from client.screen.feed import words
-from client.screen.people import gathered, knocked, told
+from client.screen.people import Company, gathered, knocked, told
 from client.screen.state import State
 from crdt.errors import DAEMON_NOT_RUNNING, OpenSeshError
 
@@ -61,10 +61,18 @@ class Gatherer:
             return  # something happened since the first answer: it is all read again
         known = gathered(state.known, thread, members, present, control)
         self._put(replace(state, known=known))
-        if known.role == "owner" and len(known.members) + len(known.waiting) > 0:
+        if known.role == "none":
+            lost = len(await self._node.leftovers(thread))
+            self._change(thread, lambda company: replace(company, left_out=lost))
+        if known.role == "owner":
             requests = msgspec.to_builtins((await self._node.shares(thread)).requests)
-            state = self._get()
-            self._put(replace(state, known=knocked(state.known, requests)))
+            self._change(thread, lambda company: knocked(company, requests))
+
+    def _change(self, thread: str, change: Callable[[Company], Company]) -> None:
+        """What is known of a thread's people, unless they are those of another one by now."""
+        state = self._get()
+        if state.known.thread == thread and (known := change(state.known)) != state.known:
+            self._put(replace(state, known=known))
 
     async def try_(self, answer: Awaitable[Any]) -> Any:
         """What the node answers; None if that failed, which is told."""

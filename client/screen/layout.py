@@ -133,7 +133,7 @@ class Places:
 
     def _help(self, columns: int) -> Line:
         state = self._state()
-        return (("class:help", help_line(columns, state.mode, state.run is not None, state.is_locked)),)
+        return (("class:help", help_line(columns, state.mode, state.run is not None, _may(state))),)
 
 
 def _middle(state: State, columns: int, height: int) -> list[Line]:
@@ -144,6 +144,10 @@ def _middle(state: State, columns: int, height: int) -> list[Line]:
 
 def _lock(state: State, columns: int) -> Line:
     return (("class:lock", lock(state, columns)),)
+
+
+def _may(state: State) -> str:
+    return "write" if not state.is_locked else "comment" if state.company.may("commenter") else "read"
 
 
 def _use(state: State) -> str:

@@ -55,3 +55,10 @@ def lock(state: State, columns: int) -> str:
     what = "Alt-C comments; to write, ask" if company.role == "commenter" else "ask"
     told = f"🔒 You are {company.role} here: {what} {fit(company.owner, 20)} for the right"
     return fit(f"{told}." if company.role == "commenter" else f"{told} to write.", columns)
+
+
+def refusal(company: Company, what: str) -> str:
+    """Why one can't do something: a sentence. `what` as in "ask Ana for the right to …"."""
+    if company.role == "none":
+        return "You are no longer in this thread."
+    return f"You are {company.role} here: ask {fit(company.owner, 20)} for the right to {what}."

@@ -230,6 +230,7 @@ async def test_who_was_put_out_is_told_so_and_what_of_theirs_does_not_count(clie
         node.team.give("Me", "t1", "none")
         await seat.shows("You are no longer in this thread. What you had read stays.")
         node.happen("work.left_out", "t1", count=2)
+        node.team.leftovers = [{"form": "message", "name": "m", "text": "mine", "why": "put out"}] * 2
         await seat.shows("2 texts of yours do not count: opensesh leftovers.")
 
 
@@ -318,3 +319,19 @@ async def make_link(seat: Seat) -> None:
     seat.press("Enter")
     await seat.shows("▸ viewer")
     seat.press("Enter")
+
+
+async def test_what_does_not_count_is_said_as_well_when_the_thread_is_opened_later(
+    client: Node, node: LiveNode
+) -> None:
+    node.begin("t1", "Parser", "first")
+    node.team.members = [member("Ana", "owner")]
+    node.team.leftovers = [{"form": "message", "name": "m", "text": "mine", "why": "put out"}]
+    async with seated(client, 120, 30) as seat:
+        await seat.shows("You are no longer in this thread.", "1 text of yours do not count")
+        seat.press("Alt-w")
+        await seat.shows("1 person in this thread", "You are no longer in this thread.")
+        seat.press("F1")
+        await seat.shows("Keys (F1 or Esc closes this)")
+        seat.press("Esc")
+        await seat.shows("1 person in this thread")
