@@ -231,7 +231,7 @@ async def test_who_was_put_out_is_told_so_and_what_of_theirs_does_not_count(clie
         await seat.shows("You are no longer in this thread. What you had read stays.")
         node.happen("work.left_out", "t1", count=2)
         node.team.leftovers = [{"form": "message", "name": "m", "text": "mine", "why": "put out"}] * 2
-        await seat.shows("2 texts of yours do not count: opensesh leftovers.")
+        await seat.shows("2 texts of yours do not count: opensesh leftovers")
 
 
 async def test_one_joins_by_a_link_that_is_pasted_and_reads_how_it_goes(client: Node, node: LiveNode) -> None:
@@ -328,7 +328,7 @@ async def test_what_does_not_count_is_said_as_well_when_the_thread_is_opened_lat
     node.team.members = [member("Ana", "owner")]
     node.team.leftovers = [{"form": "message", "name": "m", "text": "mine", "why": "put out"}]
     async with seated(client, 120, 30) as seat:
-        await seat.shows("You are no longer in this thread.", "1 text of yours do not count")
+        await seat.shows("You are no longer in this thread.", "1 text of yours does not count: opensesh leftovers")
         seat.press("Alt-w")
         await seat.shows("1 person in this thread", "You are no longer in this thread.")
         seat.press("F1")
