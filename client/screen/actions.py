@@ -20,6 +20,8 @@ from client.screen.standing import refusal
 from client.screen.state import State, blank, next_thread
 from client.screen.talking import Talker
 
+LINK = "opensesh://join/"
+
 
 class Actions:
     """`do` a command by its name."""
@@ -140,6 +142,12 @@ class Actions:
                 self._composer.put(rest)
             return
         if not text.strip():
+            return
+        if text.strip().startswith(LINK) and len(text.split()) == 1:
+            self._composer.clear()
+            self._turn("join")  # its secret is for nobody's model, nor for those in this thread
+            self._composer.put(text.strip())
+            self._change(told="This is a link into somebody's thread: Enter asks to be let in.")
             return
         self._composer.clear()
         self._change(anchor=None, line=0, unseen=0, helping=False)

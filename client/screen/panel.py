@@ -105,10 +105,10 @@ def _doing(state: State, each: Present) -> str:
         what = "writes in the draft" if each.is_writing else "in the draft"
     elif each.kind == "terminal":
         what = "at a terminal"
+    elif each.kind == "message":
+        what = f"reads {_gist(state, each.place)}{' and writes' if each.is_writing else ''}"
     elif each.is_writing:
         what = "writes"
-    elif each.kind == "message":
-        what = f"reads {_gist(state, each.place)}"
     else:
         what = "here"
     return what + where

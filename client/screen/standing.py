@@ -17,8 +17,6 @@ def summary(state: State) -> Line:
     everyone = [each.identity for each in company.members]
     here = company.others_here
     line: list[tuple[str, str]] = []
-    if any(each.warning for each in company.members):
-        line.append(("class:warning", "! "))
     for member in here[:SHOWN]:
         line += [*sign(member.identity, everyone, member.name, company.is_away(member.identity)), ("", " ")]
     told = [f"+{len(here) - SHOWN}"] if len(here) > SHOWN else []
@@ -34,6 +32,12 @@ def baton(company: Company) -> str:
     if len(company.members) < 2 or not company.driver:
         return ""
     return "you drive" if company.drives else f"{fit(company.driver_name, 20)} drives"
+
+
+def alarm(company: Company) -> str:
+    """For the status line: who may not be who they are taken for."""
+    suspect = [each.name for each in company.members if each.warning]
+    return f"! is it really {fit(suspect[0], 20)}?" if suspect else ""
 
 
 def calls(company: Company) -> str:

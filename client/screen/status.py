@@ -2,7 +2,7 @@
 
 from client.cli.text import count
 from client.screen.commands import BY_NAME
-from client.screen.standing import baton, calls, summary
+from client.screen.standing import alarm, baton, calls, summary
 from client.screen.state import State
 from client.screen.styled import Line
 from client.screen.text import fit, settled_line, width
@@ -52,6 +52,8 @@ def _parts(state: State, now: float) -> list[Line]:
     if state.offline:
         say("warning", "the node is away, coming back …")
         return parts
+    if doubt := alarm(state.company):
+        say("warning", f"{doubt} ({_key('people')})")
     if asks := calls(state.company):
         say("new", f"{asks} ({_key('people')})")
     if state.sending:

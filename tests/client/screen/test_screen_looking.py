@@ -54,6 +54,18 @@ async def test_another_thread_and_the_end_are_told_to_those_who_stay(client: Nod
     assert looks(node)[-1] == told("t1", state="leaving")
 
 
+async def test_when_another_screen_of_this_device_leaves_this_one_says_that_it_stays(
+    client: Node, node: LiveNode
+) -> None:
+    node.begin("t1", "Parser", "first")
+    node.team.members.append(member("Ben"))
+    async with seated(client) as seat:
+        await seat.shows("2 members")
+        await until(lambda: looks(node) == [told("t1")])
+        node.team.go("Me", "t1")
+        await until(lambda: looks(node) == [told("t1"), told("t1")])
+
+
 async def test_where_nobody_else_can_hear_it_nothing_is_told(client: Node, node: LiveNode) -> None:
     node.begin("t1", "Parser", "first")
     async with seated(client) as seat:

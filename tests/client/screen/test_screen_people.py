@@ -35,6 +35,8 @@ async def test_the_panel_says_what_each_looks_at_and_when_they_were_here_last(cl
         await seat.shows("3 people in this thread", "Me (you)", "owner", "editor · not verified", "viewer · ✓ verified")
         node.team.look("Ben", "t1", looking_at={"kind": "message", "id": "t1-0"})
         await seat.shows("reads “the first message” on Ben's laptop")
+        node.team.look("Ben", "t1", looking_at={"kind": "message", "id": "t1-0"}, writing=True)
+        await seat.shows("reads “the first message” and writes on Ben's laptop")
         node.team.look("Ben", "t1", looking_at={"kind": "draft", "id": None}, writing=True)
         await seat.shows("writes in the draft on Ben's laptop")
         node.team.look("Ben", "t1", looking_at={"kind": "terminal", "id": "x"})
@@ -50,7 +52,7 @@ async def test_another_identity_of_a_known_name_is_loud_on_the_line_and_in_the_p
     warning = "This is not the Ben you met before: the identity is another one. Compare the words."
     node.team.members.append(member("Ben", warning=warning))
     async with seated(client) as seat:
-        await seat.shows("! nobody else here · 2 members")
+        await seat.shows("! is it really Ben? (Alt-W)", "nobody else here · 2 members")
         seat.press("Alt-w")
         await seat.shows("! Ben: This is not the Ben you met before")
 
@@ -335,3 +337,17 @@ async def test_what_does_not_count_is_said_as_well_when_the_thread_is_opened_lat
         await seat.shows("Keys (F1 or Esc closes this)")
         seat.press("Esc")
         await seat.shows("1 person in this thread")
+
+
+async def test_a_link_that_is_sent_as_a_prompt_is_no_prompt(client: Node, node: LiveNode) -> None:
+    node.begin("t1", "Parser", "first")
+    node.answers["share.join"] = {"thread": "t1", "permission": "viewer", "state": "admitted", "waiting_for": None}
+    async with seated(client) as seat:
+        await seat.shows("first")
+        seat.paste(f" {LINK} ")
+        seat.press("Enter")
+        await seat.shows("link› opensesh://join/", "This is a link into somebody's thread")
+        assert not any(call.operation in ("run.ask", "share.join") for call in node.calls)
+        seat.press("Enter")
+        await seat.shows("You are in, as viewer.", "› Ask something")
+    assert node.last("share.join")["link"] == LINK
