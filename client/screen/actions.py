@@ -16,8 +16,11 @@ from client.screen.feed import Feed
 from client.screen.looking import Looking
 from client.screen.peopling import Peopling
 from client.screen.sending import Sender
+from client.screen.standing import refusal
 from client.screen.state import State, blank, next_thread
 from client.screen.talking import Talker
+
+LINK = "opensesh://join/"
 
 
 class Actions:
@@ -140,6 +143,12 @@ class Actions:
             return
         if not text.strip():
             return
+        if text.strip().startswith(LINK) and len(text.split()) == 1:
+            self._composer.clear()
+            self._turn("join")  # its secret is for nobody's model, nor for those in this thread
+            self._composer.put(text.strip())
+            self._change(told="This is a link into somebody's thread: Enter asks to be let in.")
+            return
         self._composer.clear()
         self._change(anchor=None, line=0, unseen=0, helping=False)
         if thread is None:
@@ -166,7 +175,7 @@ class Actions:
 
     def _rename(self) -> None:
         if self._state.is_locked:
-            self._change(told=f"You are {self._state.company.role} here; the title is the editors'.")
+            self._change(told=refusal(self._state.company, "rename it"))
         else:
             self._turn("rename" if self._state.thread is not None else "")
 
@@ -241,9 +250,11 @@ class Actions:
     def _escape(self) -> None:
         """Leave what is open above; else stop the answer; else back to the newest."""
         state = self._state
-        if state.mode == "people" and not state.helping and self._people.back():
+        if state.helping and state.mode == "people":
+            self._change(helping=False)
+        elif state.mode == "people" and self._people.back():
             return
-        if state.helping or state.mode:
+        elif state.helping or state.mode:
             self._change(helping=False, mode="")
         elif state.run is not None and state.thread is not None:
             self._screen.later(self._sender.cancel(state.thread))

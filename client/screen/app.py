@@ -53,7 +53,7 @@ class Screen:
         self._talker = Talker(node, lambda: self.state, self.put, self._give_back_comment)
         self._gatherer = Gatherer(node, lambda: self.state, self.put)
         self._looking = Looking(node, lambda: self.state, lambda: self._composer.cursor)
-        self._feed.listeners += [self._talker.heard, self._drafting.heard, self._gatherer.heard]
+        self._feed.listeners += [self._talker.heard, self._drafting.heard, self._gatherer.heard, self._looking.heard]
 
         def people(turn_to: Callable[[str], None]) -> Peopling:
             return Peopling(self, self._composer, node, self._feed, self._gatherer, turn_to)

@@ -8,6 +8,7 @@ from client.screen.around import Around
 from client.screen.commands import BY_NAME
 from client.screen.composer import Composer
 from client.screen.feed import Feed
+from client.screen.standing import refusal
 from client.screen.state import State
 from client.screen.talk import Spot, next_open, stepped
 from client.screen.talking import Talker
@@ -38,7 +39,7 @@ class Commenting:
             self._tell("There is nothing to comment on yet.")
             return
         if not state.company.may("commenter"):
-            self._tell(f"You are {state.company.role} here: ask {state.company.owner} for the right to comment.")
+            self._tell(refusal(state.company, "comment"))
             return
         self._turn_to("comment")
         if state.mode != "comment":

@@ -11,7 +11,7 @@ import msgspec
 
 from client.api.node import Node
 from client.screen.feed import words
-from client.screen.people import gathered, knocked, told
+from client.screen.people import Company, gathered, knocked, told
 from client.screen.state import State
 from crdt.errors import DAEMON_NOT_RUNNING, OpenSeshError
 
@@ -19,6 +19,7 @@ SOON_S = 0.05  # between two readings, with all that happens in between
 PATIENCE_S = 15.0
 # After these the names, marks and warnings are read anew; roles, presence and control are in the events themselves.
 _READ_AGAIN = frozenset({"members.changed", "thread.rebuilt", "share.joined", "share.asked", "ready"})
+_TOLD = frozenset({"presence.changed", "members.changed", "control.changed"})
 
 
 class Gatherer:
@@ -27,10 +28,12 @@ class Gatherer:
     def __init__(self, node: Node, get: Callable[[], State], put: Callable[[State], None]) -> None:
         self._node, self._get, self._put = node, get, put
         self._due = asyncio.Event()
+        self._changes = 0  # events that an answer which is under way may not know of
 
     def heard(self, event: dict[str, Any]) -> None:
         """Something happened."""
         state = self._get()
+        self._changes += event["type"] in _TOLD and event.get("thread") == state.thread
         known = told(state.known, event, time.time())
         if known is not state.known:
             self._put(replace(state, known=known))
@@ -53,18 +56,29 @@ class Gatherer:
             await asyncio.sleep(SOON_S)
 
     async def _load(self, thread: str) -> None:
+        changes = self._changes
         members = msgspec.to_builtins(await self._node.members(thread))
         present = msgspec.to_builtins(await self._node.who(thread))
         control = msgspec.to_builtins(await self._node.control(thread))
         state = self._get()
-        if state.thread != thread or self._due.is_set():
-            return  # something happened since the first answer: it is all read again
+        if state.thread != thread:
+            return
+        if self._changes != changes:
+            self._due.set()  # the answers may be older than what was told meanwhile: they are read again
         known = gathered(state.known, thread, members, present, control)
         self._put(replace(state, known=known))
-        if known.role == "owner" and len(known.members) + len(known.waiting) > 0:
+        if known.role == "none":
+            lost = len(await self._node.leftovers(thread))
+            self._change(thread, lambda company: replace(company, left_out=lost))
+        if known.role == "owner":
             requests = msgspec.to_builtins((await self._node.shares(thread)).requests)
-            state = self._get()
-            self._put(replace(state, known=knocked(state.known, requests)))
+            self._change(thread, lambda company: knocked(company, requests))
+
+    def _change(self, thread: str, change: Callable[[Company], Company]) -> None:
+        """What is known of a thread's people, unless they are those of another one by now."""
+        state = self._get()
+        if state.known.thread == thread and (known := change(state.known)) != state.known:
+            self._put(replace(state, known=known))
 
     async def try_(self, answer: Awaitable[Any]) -> Any:
         """What the node answers; None if that failed, which is told."""

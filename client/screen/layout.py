@@ -99,7 +99,7 @@ class Places:
             self._notice(),
             _one_line(lambda columns: status.status(state(), columns, time.time())),
             ConditionalContainer(field, ~is_locked | Condition(lambda: bool(composer.text))),
-            ConditionalContainer(_one_line(lambda columns: _lock(state(), columns)), is_locked),
+            ConditionalContainer(self._lock(), is_locked),
             _one_line(self._help),
         ]
         self.layout = Layout(HSplit(rows), focused_element=field)
@@ -131,9 +131,15 @@ class Places:
         window = Window(Pane(lambda columns, _: render.notice(self._state(), columns)), height=height)
         return ConditionalContainer(window, Condition(lambda: bool(self._state().notice or self._state().told)))
 
+    def _lock(self) -> Window:
+        def lines(columns: int, _: int) -> list[Line]:
+            return [(("class:lock", line),) for line in lock(self._state(), columns)]
+
+        return Window(Pane(lines), height=lambda: Dimension.exact(len(lines(_size().columns, 0))))
+
     def _help(self, columns: int) -> Line:
         state = self._state()
-        return (("class:help", help_line(columns, state.mode, state.run is not None, state.is_locked)),)
+        return (("class:help", help_line(columns, state.mode, state.run is not None, _may(state))),)
 
 
 def _middle(state: State, columns: int, height: int) -> list[Line]:
@@ -142,8 +148,8 @@ def _middle(state: State, columns: int, height: int) -> list[Line]:
     return render.conversation(state, columns, height)
 
 
-def _lock(state: State, columns: int) -> Line:
-    return (("class:lock", lock(state, columns)),)
+def _may(state: State) -> str:
+    return "write" if not state.is_locked else "comment" if state.company.may("commenter") else "read"
 
 
 def _use(state: State) -> str:

@@ -57,6 +57,12 @@ class Looking:
         if self.now() != self._said:
             self._due.set()
 
+    def heard(self, event: dict[str, Any]) -> None:
+        """Something happened. If another screen of this device has left, it has said so for this one, too."""
+        is_ours = self._said is not None and event.get("thread") == self._said.thread
+        if is_ours and event["type"] == "presence.changed" and not any(p.is_this for p in self._get().known.present):
+            self._due.set()
+
     def now(self) -> Look | None:
         """What is looked at; None where there is nobody to tell."""
         state = self._get()

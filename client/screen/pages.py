@@ -7,6 +7,7 @@ stands there.
 from collections.abc import Callable
 from typing import Final
 
+from client.cli.text import count
 from client.screen.page import Choice, Page
 from client.screen.people import Company, Member
 from client.screen.state import State
@@ -41,8 +42,9 @@ def heading(state: State) -> str:
     """What the page is about, in a line."""
     page, company = state.page, state.company
     if page.kind == "people":
-        members = len(company.members)
-        return f"{members} people in this thread" if members != 1 else "Only you are in this thread"
+        if len(company.members) == 1 and company.me:
+            return "Only you are in this thread"
+        return f"{count(len(company.members), 'person', 'people')} in this thread" if company.members else "People"
     if page.kind == "person":
         member = company.member(page.who)
         return f"{page.name} · {member.role if member else 'no longer in this thread'}"

@@ -7,10 +7,11 @@ from client.screen.pages import choices, heading
 from client.screen.people import Company, Member, Present
 from client.screen.sidebar import age_of
 from client.screen.state import State
-from client.screen.styled import Line
+from client.screen.styled import Line, cut
 from client.screen.text import filled, fit, settled_line, width, wrap
 
 GIST_COLUMNS = 40  # of a message that somebody looks at
+CHOICE_LINES = 4  # that what one reads leaves to what one can choose, in a low window
 _LOST = "You are no longer in this thread."
 
 
@@ -36,8 +37,11 @@ def panel(state: State, columns: int, height: int, now: float) -> list[Line]:
         is_person = number > 0 and found[number - 1].do == "person" and choice.do != "person"
         rows = _row(state, choice, columns, pad, number == at, now)
         blocks.append([(), *rows] if is_person else rows)
-    head = head[: max(heads, height - 4)]
-    return [*head, *_visible(blocks, at, max(1, height - len(head)))][:height]
+    room = max(heads, height - min(CHOICE_LINES, sum(map(len, blocks))))
+    if len(head) > room:
+        head = [*head[: room - 1], (("class:dim", fit("… more of it in a taller window", columns)),)]
+    lines = [*head, *_visible(blocks, at, max(1, height - len(head)))]
+    return [cut(line, columns) for line in lines[:height]]
 
 
 def _visible(blocks: list[list[Line]], at: int, height: int) -> list[Line]:
@@ -105,10 +109,10 @@ def _doing(state: State, each: Present) -> str:
         what = "writes in the draft" if each.is_writing else "in the draft"
     elif each.kind == "terminal":
         what = "at a terminal"
+    elif each.kind == "message":
+        what = f"reads {_gist(state, each.place)}{' and writes' if each.is_writing else ''}"
     elif each.is_writing:
         what = "writes"
-    elif each.kind == "message":
-        what = f"reads {_gist(state, each.place)}"
     else:
         what = "here"
     return what + where

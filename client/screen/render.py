@@ -17,10 +17,10 @@ NOTICE_LINES = 3
 
 def conversation(state: State, columns: int, height: int) -> list[Line]:
     """The lines that fit, the newest (or the anchored) at the bottom; a short thread stands at the top."""
-    if state.mode in MODES:
-        return chooser(state, columns, height)
     if state.helping:
         return _keys(columns, height)
+    if state.mode in MODES:
+        return chooser(state, columns, height)
     if state.thread is None or not state.messages:
         return [line for text in _empty(state) for line in _wrapped(text, columns)]
     index, line = _position(state, columns)

@@ -5,7 +5,7 @@ from client.screen.marks import sign
 from client.screen.people import Company
 from client.screen.state import State
 from client.screen.styled import Line
-from client.screen.text import fit
+from client.screen.text import fit, wrap
 
 SHOWN = 4  # people in the status line
 DEVICE_COLUMNS = 16
@@ -17,8 +17,6 @@ def summary(state: State) -> Line:
     everyone = [each.identity for each in company.members]
     here = company.others_here
     line: list[tuple[str, str]] = []
-    if any(each.warning for each in company.members):
-        line.append(("class:warning", "! "))
     for member in here[:SHOWN]:
         line += [*sign(member.identity, everyone, member.name, company.is_away(member.identity)), ("", " ")]
     told = [f"+{len(here) - SHOWN}"] if len(here) > SHOWN else []
@@ -36,6 +34,12 @@ def baton(company: Company) -> str:
     return "you drive" if company.drives else f"{fit(company.driver_name, 20)} drives"
 
 
+def alarm(company: Company) -> str:
+    """For the status line: who may not be who they are taken for."""
+    suspect = [each.name for each in company.members if each.warning]
+    return f"! is it really {fit(suspect[0], 20)}?" if suspect else ""
+
+
 def calls(company: Company) -> str:
     """For the status line: who asks for something that we can give."""
     asks = [f"{fit(each.name, 20)} asks to be let in" for each in company.waiting]
@@ -44,14 +48,23 @@ def calls(company: Company) -> str:
     return asks[0] + (f" and {len(asks) - 1} more" if len(asks) > 1 else "") if asks else ""
 
 
-def lock(state: State, columns: int) -> str:
-    """What stands where the composer was, for those who may not write."""
+def lock(state: State, columns: int) -> list[str]:
+    """What stands where the composer was, for those who may not write; in lines that fit."""
     company = state.company
     if company.role == "none":
-        out = (
-            f" {count(company.left_out, 'text')} of yours do not count: opensesh leftovers." if company.left_out else ""
-        )
-        return fit(f"🔒 You are no longer in this thread. What you had read stays.{out}", columns)
-    what = "Alt-C comments; to write, ask" if company.role == "commenter" else "ask"
-    told = f"🔒 You are {company.role} here: {what} {fit(company.owner, 20)} for the right"
-    return fit(f"{told}." if company.role == "commenter" else f"{told} to write.", columns)
+        told = "You are no longer in this thread. What you had read stays."
+        if count_out := company.left_out:
+            told += f" {count(count_out, 'text')} of yours {'does' if count_out == 1 else 'do'} not count:"
+            told += " opensesh leftovers"
+    else:
+        what = "Alt-C comments. Ask" if company.role == "commenter" else "ask"
+        told = f"You are {company.role} here: {what} {fit(company.owner, 20)} for the right to write."
+    first, *rest = wrap(told, max(4, columns - 3))
+    return [f"🔒 {first}", *(f"   {line}" for line in rest)]
+
+
+def refusal(company: Company, what: str) -> str:
+    """Why one can't do something: a sentence. `what` as in "ask Ana for the right to …"."""
+    if company.role == "none":
+        return "You are no longer in this thread."
+    return f"You are {company.role} here: ask {fit(company.owner, 20)} for the right to {what}."

@@ -2,10 +2,10 @@
 
 from client.cli.text import count
 from client.screen.commands import BY_NAME
-from client.screen.standing import baton, calls, summary
+from client.screen.standing import alarm, baton, calls, summary
 from client.screen.state import State
-from client.screen.styled import Line
-from client.screen.text import fit, settled_line, width
+from client.screen.styled import Line, cut
+from client.screen.text import settled_line, width
 
 SLOW_S = 3  # from when on it is said how long something takes
 _RUNS = {
@@ -25,15 +25,11 @@ def status(state: State, columns: int, now: float) -> Line:
     line: list[tuple[str, str]] = [("class:line", "─")]
     left = columns - 1
     for number, part in enumerate(_parts(state, now)):
-        space = left - 4
-        cut: list[tuple[str, str]] = []
-        for style, text in part:
-            cut.append((style, fit(text, max(0, space))))
-            space -= width(cut[-1][1])
-        taken = sum(width(text) for _, text in cut)
+        shown = cut(part, left - 4)
+        taken = sum(width(text) for _, text in shown)
         if taken < 2:
             break
-        line += [("class:line", "── " if number else " "), *cut, ("class:line", " ")]
+        line += [("class:line", "── " if number else " "), *shown, ("class:line", " ")]
         left -= taken + (4 if number else 2)
     return (*line, ("class:line", "─" * left))
 
@@ -52,6 +48,8 @@ def _parts(state: State, now: float) -> list[Line]:
     if state.offline:
         say("warning", "the node is away, coming back …")
         return parts
+    if doubt := alarm(state.company):
+        say("warning", f"{doubt} ({_key('people')})")
     if asks := calls(state.company):
         say("new", f"{asks} ({_key('people')})")
     if state.sending:

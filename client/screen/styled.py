@@ -1,8 +1,17 @@
 """Lines made of pieces, each with its style (pure)."""
 
-from client.screen.text import breaks
+from client.screen.text import breaks, fit, width
 
 Line = tuple[tuple[str, str], ...]  # (style class, text) pieces
+
+
+def cut(line: Line, columns: int) -> Line:
+    """A line that fits, with … where something is missing."""
+    found = []
+    for style, piece in line:
+        found.append((style, fit(piece, max(0, columns))))
+        columns -= width(found[-1][1])
+    return tuple(found)
 
 
 def wrapped(line: Line, columns: int, at_spaces: bool = True) -> list[Line]:

@@ -39,7 +39,7 @@ class LiveTeam:
         self.members = [member("Me", "owner")]
         self.present = [present("Me")]
         self.driver, self.requests, self.waiting = "Me", list[JSON](), list[JSON]()
-        self.secrets = 0
+        self.secrets, self.leftovers = 0, list[JSON]()
         self.links: list[JSON] = []
         self.answers: dict[str, Any] = {
             "member.list": lambda p: {"members": self.members},
@@ -50,6 +50,7 @@ class LiveTeam:
             "member.permit": lambda p: self._permit(p, p.permission),
             "member.kick": lambda p: self._permit(p, "none"),
             "member.leave": lambda p: {"thread": p.thread, "permission": "none", "state": "left"},
+            "share.leftovers": lambda p: {"thread": p.thread, "leftovers": self.leftovers},
             "share.list": lambda p: {"shares": self.links, "requests": self.waiting},
             "share.preview": self._preview,
             "share.create": self._share,

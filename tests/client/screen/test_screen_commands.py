@@ -27,3 +27,8 @@ def test_the_page_of_keys_names_every_command_and_its_words() -> None:
     assert all(command.shown in keys for command in COMMANDS)
     assert ("PgUp PgDn", "scroll by pages") in page() and any("/help" in about for _, about in page())
     assert BY_SLASH["/quit"] == BY_SLASH["/exit"] == "quit"
+
+
+def test_who_may_not_write_is_told_of_no_key_that_writes() -> None:
+    assert "ask" not in help_line(200, may="read") and "comment" not in help_line(200, may="read")
+    assert "Alt-C comment" in help_line(80, may="comment") and help_line(80, may="read").endswith("Ctrl-Q quit")

@@ -35,6 +35,8 @@ async def test_the_panel_says_what_each_looks_at_and_when_they_were_here_last(cl
         await seat.shows("3 people in this thread", "Me (you)", "owner", "editor · not verified", "viewer · ✓ verified")
         node.team.look("Ben", "t1", looking_at={"kind": "message", "id": "t1-0"})
         await seat.shows("reads “the first message” on Ben's laptop")
+        node.team.look("Ben", "t1", looking_at={"kind": "message", "id": "t1-0"}, writing=True)
+        await seat.shows("reads “the first message” and writes on Ben's laptop")
         node.team.look("Ben", "t1", looking_at={"kind": "draft", "id": None}, writing=True)
         await seat.shows("writes in the draft on Ben's laptop")
         node.team.look("Ben", "t1", looking_at={"kind": "terminal", "id": "x"})
@@ -50,7 +52,7 @@ async def test_another_identity_of_a_known_name_is_loud_on_the_line_and_in_the_p
     warning = "This is not the Ben you met before: the identity is another one. Compare the words."
     node.team.members.append(member("Ben", warning=warning))
     async with seated(client) as seat:
-        await seat.shows("! nobody else here · 2 members")
+        await seat.shows("! is it really Ben? (Alt-W)", "nobody else here · 2 members")
         seat.press("Alt-w")
         await seat.shows("! Ben: This is not the Ben you met before")
 
@@ -230,7 +232,8 @@ async def test_who_was_put_out_is_told_so_and_what_of_theirs_does_not_count(clie
         node.team.give("Me", "t1", "none")
         await seat.shows("You are no longer in this thread. What you had read stays.")
         node.happen("work.left_out", "t1", count=2)
-        await seat.shows("2 texts of yours do not count: opensesh leftovers.")
+        node.team.leftovers = [{"form": "message", "name": "m", "text": "mine", "why": "put out"}] * 2
+        await seat.shows("2 texts of yours do not count: opensesh leftovers")
 
 
 async def test_one_joins_by_a_link_that_is_pasted_and_reads_how_it_goes(client: Node, node: LiveNode) -> None:
@@ -318,3 +321,33 @@ async def make_link(seat: Seat) -> None:
     seat.press("Enter")
     await seat.shows("▸ viewer")
     seat.press("Enter")
+
+
+async def test_what_does_not_count_is_said_as_well_when_the_thread_is_opened_later(
+    client: Node, node: LiveNode
+) -> None:
+    node.begin("t1", "Parser", "first")
+    node.team.members = [member("Ana", "owner")]
+    node.team.leftovers = [{"form": "message", "name": "m", "text": "mine", "why": "put out"}]
+    async with seated(client, 120, 30) as seat:
+        await seat.shows("You are no longer in this thread.", "1 text of yours does not count: opensesh leftovers")
+        seat.press("Alt-w")
+        await seat.shows("1 person in this thread", "You are no longer in this thread.")
+        seat.press("F1")
+        await seat.shows("Keys (F1 or Esc closes this)")
+        seat.press("Esc")
+        await seat.shows("1 person in this thread")
+
+
+async def test_a_link_that_is_sent_as_a_prompt_is_no_prompt(client: Node, node: LiveNode) -> None:
+    node.begin("t1", "Parser", "first")
+    node.answers["share.join"] = {"thread": "t1", "permission": "viewer", "state": "admitted", "waiting_for": None}
+    async with seated(client) as seat:
+        await seat.shows("first")
+        seat.paste(f" {LINK} ")
+        seat.press("Enter")
+        await seat.shows("link› opensesh://join/", "This is a link into somebody's thread")
+        assert not any(call.operation in ("run.ask", "share.join") for call in node.calls)
+        seat.press("Enter")
+        await seat.shows("You are in, as viewer.", "› Ask something")
+    assert node.last("share.join")["link"] == LINK

@@ -91,6 +91,8 @@ def test_who_leaves_the_screen_is_gone_from_the_others_at_once(
     left, right, ana, ben = two
     link = ana.run("share", "Parser", "--permission", "editor")["link"]
     ben.run("join", "-", stdin=link)
+    right.shows("Parser")
+    right.press("C-t")
     right.shows("the first message")
     left.shows("BE here · 2 members")
     right.press("C-q")
