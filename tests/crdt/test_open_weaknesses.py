@@ -17,19 +17,6 @@ from tests.crdt.world import draft, envelope_of, frame_of, invite, pass_round, s
 ANA, BEN, CARL, MALLORY = Person("Ana"), Person("Ben"), Person("Carl"), Person("Mallory")
 
 
-@pytest.mark.xfail(strict=True, raises=RuntimeError, reason="S-07: an envelope names 64 tips, and there are more")
-def test_whoever_opens_many_sessions_in_the_draft_keeps_nobody_from_typing() -> None:
-    ana = ANA.found()
-    invite(ana, MALLORY)
-    known = list(ana.frames)
-    for session in range(200):
-        mallory = MALLORY.desk(ana.replica.thread, session=session)
-        mallory.read(known)
-        ana.read([type_text(mallory, lambda text: text.insert(0, "x"))])
-    for place in range(0, 200, 50):
-        type_text(ana, lambda text, place=place: text.insert(place, "Ana"))
-
-
 @pytest.mark.xfail(strict=True, reason="S-11: of two versions in the draft one goes, with all that was built on it")
 def test_a_forked_session_in_the_draft_takes_nothing_from_those_who_built_on_either_branch() -> None:
     ana = ANA.found()
