@@ -30,7 +30,8 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A local change as a frame to store and send."""
+    """A local change as a frame to store and send, after those of `before`, on which it stands."""
 
     frame: bytes
     receipt: Receipt
+    before: "tuple[Commit, ...]" = ()

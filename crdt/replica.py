@@ -9,7 +9,7 @@ The caller stores frames, in any order it likes, and hands them all in again aft
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import pycrdt
 
@@ -34,6 +34,9 @@ from crdt.tips import Tips
 from crdt.writing import Writing
 
 __all__ = ["Commit", "Receipt", "Replica", "Status"]
+
+
+NOTHING: Final = b"\0\0"  # an update that changes nothing
 
 
 class Replica:
@@ -273,7 +276,8 @@ class Replica:
         return self._writer().change(lane, self.writing_epoch())
 
     def commit(self, lane: Lane, change: Callable[[pycrdt.Doc[Any]], None]) -> Commit | None:
-        """Change a document of this device's, as one signed envelope; None if nothing changed.
+        """Change a document of this device's, as one signed envelope; None if nothing changed. In `shared` there may be
+        others `before` it, which change nothing and name what one alone could not.
 
         Raises PERMISSION_DENIED or WAITING_FOR_KEY before anything is touched. If `change` raises, or what it did can't
         be one envelope, the document is ahead of its envelopes: the replica is `stale` then, takes no further
@@ -288,7 +292,10 @@ class Replica:
             update = self.document(lane).record(change)
             if not update:
                 return None
-            return self._commit(lane, epoch, update, update)
+            before: list[Commit] = []
+            while writing.has_too_much_to_name(lane):
+                before.append(self._commit(lane, epoch, NOTHING, NOTHING))
+            return self._commit(lane, epoch, update, update, tuple(before))
         except BaseException:
             self._content.stale = True
             raise
@@ -320,13 +327,13 @@ class Replica:
                 return output.decode_chunk(open_body(envelope, epoch.body_key))
         return None
 
-    def _commit(self, lane: Lane, epoch: Epoch, body: bytes, kept: bytes) -> Commit:
+    def _commit(self, lane: Lane, epoch: Epoch, body: bytes, kept: bytes, before: tuple[Commit, ...] = ()) -> Commit:
         writing = self._writer()
         header = writing.change(lane, epoch)
         envelope = writing.seal(header, epoch, body)
         receipt = self._admit_own(envelope, kept)
         self.tips.vouched(header.seen)
-        return Commit(frames.seal_frame(envelope, epoch), receipt)
+        return Commit(frames.seal_frame(envelope, epoch), receipt, before)
 
     def _check_fresh(self) -> None:
         if self.stale:

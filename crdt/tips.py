@@ -60,6 +60,12 @@ class Tips:
             named.update(dict.fromkeys([*self._news.values()][-MAX_WITNESSED:]))
         return tuple(named)[:MAX_SEEN]
 
+    def is_too_much(self, lane: Lane, chain: ChainKey) -> bool:
+        """Whether more is new in `shared` than the chain's next envelope can name: anybody can open many sessions, and
+        a change may touch what each of them wrote."""
+        others = self._heads[lane].keys() - {chain} if lane.kind not in SINGLE_WRITER else ()
+        return len(others) > MAX_SEEN
+
     def vouched(self, seen: Iterable[bytes]) -> None:
         """An own envelope named these: others need not be told again."""
         told = set(seen)

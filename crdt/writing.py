@@ -50,6 +50,10 @@ class Writing:
             body_hash=b"",
         )
 
+    def has_too_much_to_name(self, lane: Lane) -> bool:
+        """Whether an envelope has to go before the next change, only to name what is new in the lane."""
+        return self._content.tips.is_too_much(lane, self._chain(lane.kind, lane.scope))
+
     def record(self, kind: LaneKind, epoch: Epoch, outside: bytes) -> Header:
         """The header of the next governance record. It knows of up to 72 tips, so that one record ends a disarray."""
         last = self._own_records.get(self._chain(kind, b""))

@@ -152,7 +152,7 @@ class Draft:
 
     def _keep(self, commit: Commit | None) -> None:
         if commit is not None:
-            self.frames.append((commit.frame, commit.receipt))
+            self.frames += [(each.frame, each.receipt) for each in (*commit.before, commit)]
 
 
 # Told once frames are on the disk: (frame, hash, receipt) each, and the origin they came from.

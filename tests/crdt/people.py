@@ -98,7 +98,7 @@ class Desk:
 
     def kept(self, commit: Commit | None) -> bytes:
         assert commit is not None
-        self.frames.append(commit.frame)
+        self.frames += [each.frame for each in (*commit.before, commit)]
         return commit.frame
 
     def say(self, text: str) -> bytes:

@@ -1,7 +1,7 @@
 """A member, or a thief, who sends without end: what they fill is bounded, and leaves room for everybody else."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 import msgspec
@@ -282,3 +282,33 @@ def test_a_frame_of_junk_costs_no_look_at_every_key() -> None:
 
     few, many = calls(20), calls(200)
     assert many < 2 * few
+
+
+def test_witnesses_of_many_branches_cost_no_look_at_all_of_them_for_each() -> None:
+    mallory = Person("Mallory with a phone")
+    mallory.add("phone")
+
+    def calls(branches: int) -> int:
+        ana = ANA.found()
+        invite(ana, mallory)
+        laptop, phone = mallory.desk(ana.replica.thread), mallory.desk(ana.replica.thread, "phone")
+        pass_round(ana, laptop, phone)
+        header = laptop.replica.next_header(laptop.timeline)
+        versions = [frame_of(laptop, header, b"\0\0") for _ in range(branches)]
+        header = phone.replica.next_header(phone.timeline)
+        witnesses = [frame_of(phone, header, b"\0\0")]
+        for version in versions:
+            before, seen = envelope_of(phone, witnesses[-1]), (envelope_of(laptop, version).id,)
+            header = msgspec.structs.replace(header, sequence=before.header.sequence + 1, previous=before.id, seen=seen)
+            witnesses.append(frame_of(phone, header, b"\0\0"))
+        for frame in versions:
+            ana.replica.receive(frame)
+        return function_calls(lambda: received(ana, witnesses))
+
+    calls(2)
+    assert calls(40) < 3 * calls(20)
+
+
+def received(desk: Desk, frames: Sequence[bytes]) -> None:
+    for frame in frames:
+        assert desk.replica.receive(frame).status is Status.NEW

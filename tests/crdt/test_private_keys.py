@@ -242,3 +242,18 @@ def test_a_grant_and_a_key_of_an_owner_who_handed_over_and_knows_it_open_nothing
     pass_round(ana, ben)
     ben.read([hidden])
     assert private.id not in ben.replica.membership.openings and not list(ben.replica.accepted(ana.timeline))
+
+
+def test_a_chain_with_a_second_version_under_a_key_for_some_alone_goes_on_for_all() -> None:
+    table = Table.laid()
+    header = table.mallory.replica.next_header(table.mallory.timeline)
+    table.mallory.say("first")
+    hidden = frame_of(table.mallory, msgspec.structs.replace(header, epoch=table.private.id), b"\0\0")
+    table.ben.read([table.mallory.frames[-1], hidden])
+    assert table.ben.shown() == {"first"}
+    for text in ("second", "third"):
+        table.mallory.say(text)
+        table.ben.read(table.mallory.frames[-1:])
+    pass_round(table.ana, table.mallory)
+    assert table.ben.shown() == table.ana.shown() == {"first", "second", "third"}
+    assert not table.ben.replica.stale

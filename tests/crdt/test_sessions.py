@@ -7,9 +7,18 @@ from crdt.content import Message, Part, read_message
 from crdt.permissions import Role
 from crdt.stewardship import CONTENT
 from tests.crdt.people import Desk, Person
-from tests.crdt.world import assert_order_plays_no_part, envelope_of, invite, pass_round, restrict
+from tests.crdt.world import (
+    SHARED,
+    assert_order_plays_no_part,
+    draft,
+    envelope_of,
+    invite,
+    pass_round,
+    restrict,
+    type_text,
+)
 
-ANA, BEN = Person("Ana"), Person("Ben")
+ANA, BEN, MALLORY = Person("Ana"), Person("Ben"), Person("Mallory")
 
 
 def together() -> tuple[Desk, Desk]:
@@ -115,3 +124,35 @@ def test_many_restarts_leave_one_open_tip_and_headers_of_one_size() -> None:
     restrict(ana, BEN)
     assert len(ana.shown()) == 79
     assert_order_plays_no_part(ana, range(2))
+
+
+def test_whoever_opens_many_sessions_in_the_draft_keeps_nobody_from_typing() -> None:
+    """An envelope names 64 tips: others go before it that change nothing, and name the rest."""
+    ana = ANA.found()
+    invite(ana, BEN, MALLORY)
+    ben = BEN.desk(ana.replica.thread)
+    known = list(ana.frames)
+    ben.read(known)
+    for session in range(200):
+        mallory = MALLORY.desk(ana.replica.thread, session=session)
+        mallory.read(known)
+        ana.read([type_text(mallory, lambda text: text.insert(0, "x"))])
+    there = len(ana.frames)
+    for place in range(0, 200, 50):
+        type_text(ana, lambda text, place=place: text.insert(place, "Ana"))
+    assert len(ana.frames) - there == 4 + 3, "only the first change needs others before it"
+    pass_round(ana, ben)
+    assert draft(ben.replica) == draft(ana.replica) and draft(ben.replica).count("Ana") == 4
+    assert_order_plays_no_part(ana, range(3))
+
+
+def test_a_change_that_changes_nothing_writes_nothing_however_much_there_is_to_name() -> None:
+    ana = ANA.found()
+    invite(ana, MALLORY)
+    known = list(ana.frames)
+    for session in range(70):
+        mallory = MALLORY.desk(ana.replica.thread, session=session)
+        mallory.read(known)
+        ana.read([type_text(mallory, lambda text: text.insert(0, "x"))])
+    assert ana.replica.commit(SHARED, lambda doc: None) is None
+    assert not ana.replica.stale
