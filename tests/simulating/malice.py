@@ -65,7 +65,11 @@ class Malice:
         self, device: Device, mallory: Mallory, kind: LaneKind, heads: tuple[bytes, ...], seen: tuple[bytes, ...]
     ) -> None:
         replica = device.replica
-        keys = list(replica.keyring)
+        closure = replica.graph.closure(heads) or 0
+        # Under a key that isn't open by the heads nothing counts; what else doesn't is what the ledger has to tell.
+        keys = [epoch for epoch in replica.keyring if replica.membership.is_open(epoch.id, closure)]
+        if not keys:
+            return
         name = f"x{self.world.totals['malice']}"
         epoch = self.world.rng.choice(keys[-3:])
 
