@@ -70,7 +70,9 @@ def test_a_planted_fault_is_caught(planted: Planted, rules: set[str]) -> None:
     "planted, seeds, rules",
     [
         pytest.param(Planted(asks_no_role=True), (3, 15, 17), {"shown"}, id="anybody's role is enough"),
-        pytest.param(Planted(settles_nothing=True), (92, 129, 142), {"cut"}, id="an accomplice carries after the settlement"),
+        pytest.param(
+            Planted(settles_nothing=True), (92, 129, 142), {"cut"}, id="an accomplice carries after the settlement"
+        ),
         pytest.param(Planted(trusts_the_stored=True), (21, 29), {"refused", "P2"}, id="stored unseen and believed"),
     ],
 )
