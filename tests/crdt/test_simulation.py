@@ -29,6 +29,7 @@ def test_nothing_that_must_not_happen_happens(seed: int) -> None:
     assert totals["names compared"] > 0
 
 
+@pytest.mark.deep
 def test_a_seed_lives_through_the_same_again_on_any_machine() -> None:
     def history(hash_seed: str) -> str:
         command = [sys.executable, "-m", "tests.simulation", "5"]
@@ -66,6 +67,7 @@ def test_a_planted_fault_is_caught(planted: Planted, rules: set[str]) -> None:
     assert all("again: python -m tests.simulation" in violation.__notes__[0] for violation in found)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     "planted, seeds, rules",
     [

@@ -69,6 +69,7 @@ def test_a_driver_who_is_made_commenter_drives_no_more_and_a_viewer_may_not_even
     agreed(team, first)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("permission", ["viewer", "editor"])
 def test_members_see_each_other_come_and_one_who_was_kicked_is_gone(team: Team, permission: str) -> None:
     team.join(permission)

@@ -4,6 +4,8 @@ import hashlib
 import sqlite3
 import time
 
+import pytest
+
 from tests.system.machines import Device, Relay, Room, room, settle
 from tests.waiting import eventually
 
@@ -61,6 +63,7 @@ def test_who_shows_the_other_device_within_a_second_and_the_relay_keeps_nothing_
     assert stored(relay) == before
 
 
+@pytest.mark.deep
 def test_a_device_knows_as_of_when_the_membership_is_known_once_the_owners_other_device_speaks(room: Room) -> None:
     _, laptop, desktop = room.paired()
     thread = laptop.run("new", "As of")["id"]

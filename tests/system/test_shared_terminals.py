@@ -73,6 +73,7 @@ def test_what_runs_on_one_device_is_seen_on_the_other_with_its_scrollback_and_ex
     assert row["author"]["name"] == "laptop"
 
 
+@pytest.mark.deep
 def test_a_program_ends_with_its_node_and_the_terminal_says_so(room: Room) -> None:
     device = room.device("laptop")
     thread = device.run("new", "Shell")["id"]
@@ -118,6 +119,7 @@ def test_what_is_asked_wrongly_is_refused_by_name(room: Room) -> None:
     assert [each["command"] for each in device.run("terminals", thread)["terminals"]] == [["true"]]
 
 
+@pytest.mark.deep
 def test_a_viewer_sees_a_terminal_and_types_nothing_until_an_editor_runs_one_and_is_put_out(room: Room) -> None:
     team = Team(room)
     team.join("viewer")

@@ -33,6 +33,7 @@ async def type_letters(device: Device, thread: str, letters: str) -> None:
         version, cursor = made.version, made.cursor or 0
 
 
+@pytest.mark.deep
 async def test_two_scripts_type_a_thousand_characters_each_into_one_draft_and_none_is_lost(room: Room) -> None:
     ana, ben, thread = await asyncio.to_thread(together, room, "edit")
     own = ["abcdefghi\n" * (LENGTH // 10), "0123456é8😀" * (LENGTH // 10)]
@@ -49,6 +50,7 @@ async def test_two_scripts_type_a_thousand_characters_each_into_one_draft_and_no
         assert "".join(each for each in texts[0] if each in set(letters)) == letters
 
 
+@pytest.mark.deep
 def test_two_shells_that_set_what_each_typed_keep_what_the_other_did(room: Room) -> None:
     ana, ben, thread = together(room, "edit")
     for count in range(1, 6):

@@ -194,6 +194,7 @@ async def test_events_tell_that_a_terminal_began_and_ended(here: Machine) -> Non
 # ---- bounds
 
 
+@pytest.mark.deep
 async def test_ten_megabytes_are_kept_by_nobody_in_memory(here: Machine) -> None:
     thread = await here.new("flood")
     script = "yes 0123456789012345678901234567890123456789 | head -c 10000000; echo; echo done"
