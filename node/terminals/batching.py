@@ -3,11 +3,12 @@
 The first bytes after a pause go at once, the next ones together a moment later. Each chunk is an envelope that
 every member keeps, so the pauses grow with their number: what prints for hours without a break costs the
 square root of it. A full chunk doesn't wait, until a program floods: then it prints as fast as `RATE_BYTES`
-allows, for a thread's conversation takes the same way as its terminals, to everybody.
+allows. What people say to each other takes the same way as what their terminals print, to each of their devices.
 """
 
 import math
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from crdt.output import MAX_DATA_BYTES, Chunk, Data, Resized
@@ -15,7 +16,7 @@ from crdt.output import MAX_DATA_BYTES, Chunk, Data, Resized
 PAUSE_MS: Final = 30
 MAX_PAUSE_MS: Final = 1_000
 CHUNKS_PER_STEP: Final = 2_000  # after so many the pause is twice as long, then three times, …
-RATE_BYTES: Final = 1024 * 1024  # a second, in the long run
+RATE_BYTES: Final = 4 * 1024 * 1024  # a second, in the long run, to all devices of the thread together
 BURST_BYTES: Final = 512 * 1024  # at once, after a rest
 MAX_WAITING_BYTES: Final = 4 * MAX_DATA_BYTES  # beyond, the program waits
 
@@ -23,7 +24,9 @@ MAX_WAITING_BYTES: Final = 4 * MAX_DATA_BYTES  # beyond, the program waits
 class Batcher:
     """Takes bytes and sizes, gives chunks in that order. Times in ms of a clock that only goes forward."""
 
-    def __init__(self) -> None:
+    def __init__(self, readers: Callable[[], int] = lambda: 1) -> None:
+        """`readers` tells how many devices take in what is printed."""
+        self._readers = readers
         self._waiting: deque[bytearray | Resized] = deque()
         self._waiting_bytes = 0
         self._last_ms: int | None = None
@@ -64,11 +67,15 @@ class Batcher:
         if isinstance(first, Resized) or len(first) < MAX_DATA_BYTES:
             return 0 if self._last_ms is None else max(0, self._last_ms + self.pause_ms - now_ms)
         owed_bytes = -self._room_at(now_ms)
-        return math.ceil(owed_bytes * 1000 / RATE_BYTES) if owed_bytes > 0 else 0
+        return math.ceil(owed_bytes * 1000 / self._rate) if owed_bytes > 0 else 0
+
+    @property
+    def _rate(self) -> float:
+        return RATE_BYTES / max(1, self._readers())
 
     def _room_at(self, now_ms: int) -> float:
         """How much a flood may print at once; less than nothing while it has to wait."""
-        return min(BURST_BYTES, self._room_bytes + (now_ms - self._room_ms) * RATE_BYTES / 1000)
+        return min(BURST_BYTES, self._room_bytes + (now_ms - self._room_ms) * self._rate / 1000)
 
     def take(self, now_ms: int) -> Chunk | None:
         """The next chunk, due or not."""

@@ -29,10 +29,10 @@ Say = Callable[[Chunk], Awaitable[None]]
 class Runner:
     """Made of a program that was started; `task` is done once its end is said."""
 
-    def __init__(self, program: Program, say: Say) -> None:
+    def __init__(self, program: Program, say: Say, readers: Callable[[], int] = lambda: 1) -> None:
         self.program = program
         self._say = say
-        self._batcher = Batcher()
+        self._batcher = Batcher(readers)
         self._changed = asyncio.Event()  # there is more to say, or room for more
         self._read_all = False
         self._failure: OpenSeshError | None = None

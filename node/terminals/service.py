@@ -114,13 +114,22 @@ class Terminals:
                 await self._say(thread, terminal, Ended(None, error.message))
                 raise
             key = (thread, own_lane(self._account, terminal))
-            runner = self._runners[key] = Runner(program, lambda chunk: self._say(thread, terminal, chunk))
+            runner = self._runners[key] = Runner(
+                program, lambda chunk: self._say(thread, terminal, chunk), lambda: self._readers(thread)
+            )
         finally:
             self._starting[thread] -= 1
         runner.task.add_done_callback(lambda task: self._ended(key, task))
         self._view(key)
         self._advance(key)
         return to_text(terminal_id(key[1]))
+
+    def _readers(self, thread: ThreadId) -> int:
+        """How many devices take in what the thread's terminals print, this one among them."""
+        opened = self._threads.peek(thread)
+        membership = opened.replica.membership if opened is not None else None
+        logs = [membership.logs.get(identity) for identity in membership.members()] if membership else []
+        return max(1, sum(len(log.live()) for log in logs if log is not None))
 
     def _check_room(self, thread: ThreadId) -> None:
         here = sum(1 for each, _ in self._runners if each == thread) + self._starting.get(thread, 0)
