@@ -144,7 +144,9 @@ class Applying:
         self._queue.extend(self.chains.openers)
         self._go_on_all(receipt)
         self.budget.came(node.id for node in joined)
-        if not is_same:
+        if is_same:
+            self.budget.reached(self.chains.openers)  # heads that were missing may have come
+        else:
             self.budget.governed(before, after)
         self.stale |= self.budget.is_outdated
         self.stale |= self._is_own_session_ended()

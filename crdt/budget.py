@@ -206,12 +206,18 @@ class Budget:
         if self._aside:
             concerned = self._devices | {device for device, count in self._counts.items() if count}
             gains = before.owners != after.owners or any(_gains(DeviceId(each), before, after) for each in concerned)
-            self.is_outdated |= gains
+            self.is_outdated |= gains or _opens(before, after)
             known = {limit.node.id for limit in before.limits}
             for limit in after.limits:
                 if limit.node.id not in known:
                     self.named(tip for cut in limit.cuts for tip in cut.tips)
         self.renew()
+
+
+def _opens(before: Membership, after: Membership) -> bool:
+    """Whether an owner is known to have handed out a key, or a record is passed over no more, that wasn't so before."""
+    news = (bits & ~before.openings.get(epoch, 0) for epoch, bits in after.openings.items())
+    return bool(before.private & ~after.private) or any(news)
 
 
 def _gains(device: DeviceId, before: Membership, after: Membership) -> bool:
