@@ -23,6 +23,7 @@ from crdt.update import (
     ANY,
     ARRAY,
     BINARY,
+    CLOCK_LIMIT,
     COLLECTED,
     DELETED,
     EMBED,
@@ -75,6 +76,7 @@ class Shape:
 
         Raises `PeerFault("bad shape")`, or "unknown reference" for a block that was never admitted.
         """
+        _check_entries(update)
         marks = {run.client: self._clients.setdefault(run.client, _Blocks()).mark() for run in update.inserted}
         branches = len(self._depths)
         try:
@@ -161,6 +163,21 @@ class Shape:
         if blocks is None or clock >= blocks.end:
             raise PeerFault("unknown reference", f"to clock {clock} of {client}")
         return blocks.place(clock)
+
+
+def _check_entries(update: Update) -> None:
+    """A map entry is one value, or several that are gone at once, as one transaction wrote them over each other.
+
+    Of several that live under one key a part could be deleted. When their map is, the native library
+    reaches but the last of them: the others would go on naming the map, whose memory is freed.
+    """
+    several = [block for block in update.blocks if block.keyed and block.length > 1 and block.kind != DELETED]
+    deleted = sorted(update.deleted) if several else []
+    for block in several:
+        at = bisect_right(deleted, (block.client, block.clock, CLOCK_LIMIT)) - 1
+        client, clock, length = deleted[at] if at >= 0 else (block.client, 0, 0)
+        if client != block.client or clock + length < block.clock + block.length:
+            raise PeerFault("bad shape", "a map entry of several values")
 
 
 class _Blocks:
