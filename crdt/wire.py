@@ -22,6 +22,7 @@ MAX_MAIL_BYTES: Final = 16 * 1024
 MAX_LETTER_BYTES: Final = 32 * 1024
 MAX_RENDEZVOUS_BYTES: Final = 16 * 1024
 FRAME_HASH_BYTES: Final = 16
+CHECK_BYTES: Final = 16
 # Whoever holds the room's own key certifies itself, beyond any generation that ends members' certificates: a
 # device that was away when one was raised could otherwise never come to the record that says so. It also shows
 # the relay who speaks for the room itself: no member's certificate has this generation.
@@ -30,7 +31,7 @@ OWN_GENERATION: Final = 2**53
 Key = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
 Nonce = Annotated[bytes, Meta(min_length=32, max_length=32)]
-FrameHash = Annotated[bytes, Meta(max_length=FRAME_HASH_BYTES)]
+Check = Annotated[bytes, Meta(max_length=CHECK_BYTES)]
 FrameBytes = Annotated[bytes, Meta(min_length=32, max_length=MAX_FRAME_BYTES)]
 Frames = Annotated[tuple[FrameBytes, ...], Meta(max_length=MAX_BATCH_FRAMES)]
 Count = Annotated[int, Meta(ge=0, le=OWN_GENERATION)]
@@ -41,7 +42,7 @@ T = TypeVar("T")
 
 
 def frame_hash(frame: bytes) -> bytes:
-    """The 16 bytes under which a relay keeps a frame once, and a node checks its cursor."""
+    """The 16 bytes under which a relay and a node keep a frame once."""
     return keys.digest("frame", frame, size=FRAME_HASH_BYTES)
 
 
@@ -102,15 +103,15 @@ class OpenRoom(_Message, frozen=True, tag="open"):
 
 
 class Attach(_Message, frozen=True, tag="attach"):
-    """Subscribe from `cursor` on (0: from the start). `check` is the hash of the frame at that cursor.
+    """Subscribe from `cursor` on (0: from the start). `check` is what the relay told of that cursor.
 
-    If the relay has another frame there (it was restored from an old backup) it answers `reset`.
+    If the relay tells something else of it now (it was restored from an old backup) it answers `reset`.
     """
 
     request: Count
     certificate: Certificate
     cursor: Count
-    check: FrameHash
+    check: Check
 
 
 class Detach(_Message, frozen=True, tag="detach"):
@@ -230,12 +231,17 @@ class Stored(_Message, frozen=True, tag="stored"):
 class Deliver(_Message, frozen=True, tag="deliver"):
     """Frames of a room in cursor order: what follows `after`, up to and including `upto`.
 
-    Backlog and live frames come in the same form; what is due in one tick comes in one message.
+    Backlog and live frames come in the same form; what is due in one tick comes in one message. The frames that
+    this very connection published are left out. `check` stands for all of the log up to `upto`: a relay draws it
+    anew whenever it stores something, so that after a restore no cursor has the check that it had before. (The
+    hash of the frame there would do that only for most of them: what is uploaded again in another order can come
+    to lie at its old cursor, with something new below it that a device there would never be told.)
     """
 
     room: Key
     after: Count
     upto: Count
+    check: Check
     frames: Frames
 
 

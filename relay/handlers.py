@@ -140,14 +140,14 @@ class Handlers:
         self._hub.start(subscription, 0 if reset else message.cursor)
 
     async def _agrees(self, state: RoomState, cursor: int, check: bytes) -> bool:
-        """Does the frame at the node's cursor have the hash that the node remembers?"""
+        """Is it this log that the node has read up to its cursor, and not one from before a backup was put back?"""
         if cursor == 0:
             return True
         if cursor > state.last:
             return False
-        if cursor == state.last and state.last_hash:
-            return check == state.last_hash
-        return check == await self._store.hash_at(state.number, cursor)
+        if cursor == state.last and state.last_check:
+            return check == state.last_check
+        return check == await self._store.check_at(state.number, cursor)
 
     async def _detach(self, connection: Connection, message: wire.Detach) -> None:
         await self._pace(connection, 1)
@@ -251,7 +251,7 @@ class Handlers:
 
     def _known_room(self, key: bytes) -> RoomState | None:
         room = self._hub.rooms.get(key)
-        return RoomState(room.number, room.last, room.last_hash, room.generation) if room else None
+        return RoomState(room.number, room.last, room.last_check, room.generation) if room else None
 
     async def _room(self, key: bytes) -> RoomState:
         state = self._known_room(key) or await self._store.find_room(key)

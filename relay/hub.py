@@ -49,17 +49,17 @@ class Subscription:
 
 
 class Room:
-    """A room with subscribers. `tail` holds (frame, publishing connection) for the cursors up to `last`."""
+    """A room with subscribers. `tail` holds (frame, check, publishing connection) for the cursors up to `last`."""
 
-    __slots__ = ("behind", "encoded", "generation", "key", "last", "last_hash", "number", "subscriptions", "tail",
+    __slots__ = ("behind", "encoded", "generation", "key", "last", "last_check", "number", "subscriptions", "tail",
                  "tail_bytes")  # fmt: skip
 
     def __init__(self, key: bytes, state: RoomState) -> None:
         self.key, self.number, self.generation = key, state.number, state.generation
-        self.last, self.last_hash = state.last, state.last_hash
+        self.last, self.last_check = state.last, state.last_check
         self.subscriptions: dict[int, Subscription] = {}
         self.behind = 0
-        self.tail: list[tuple[bytes, int]] = []
+        self.tail: list[tuple[bytes, bytes, int]] = []
         self.tail_bytes = 0
         self.encoded: dict[int, tuple[int, bytes]] = {}
 
@@ -121,8 +121,8 @@ class Hub:
             return
         assert stored.after == room.last, "a gap between what is stored and what is announced"
         room.last = stored.last
-        room.last_hash = b""
-        self._extend_tail(room, stored.frames, publisher)
+        room.last_check = stored.batch
+        self._extend_tail(room, stored, publisher)
         own = room.subscriptions.get(publisher)
         if own is not None:
             own.last_own = stored.last
@@ -153,15 +153,15 @@ class Hub:
             return None
         start = room.last - len(room.tail)
         if after < start:
-            upto, frames = await self._store.read(room.number, after, wire.MAX_BATCH_FRAMES, self._limits.deliver_bytes)
-            assert frames, "the store lacks frames that it counted"
+            page = await self._store.read(room.number, after, wire.MAX_BATCH_FRAMES, self._limits.deliver_bytes)
+            assert page.frames, "the store lacks frames that it counted"
             if subscription.cursor != after:  # started, or left, while we read: what is due is another thing now
                 return await self.next_batch(subscription)
             if not subscription.is_due:  # left
                 return None
-            subscription.cursor = upto
-            self.delivered_frames += len(frames)
-            return wire.encode(wire.Deliver(room.key, after, upto, frames))
+            subscription.cursor = page.upto
+            self.delivered_frames += len(page.frames)
+            return wire.encode(wire.Deliver(room.key, after, *page))
         return self._from_tail(subscription, after - start)
 
     def _from_tail(self, subscription: Subscription, index: int) -> bytes:
@@ -173,17 +173,17 @@ class Hub:
             self.delivered_frames += subscription.cursor - after
             return data
         batch = list(self._batch(room, index))
-        frames = [frame for frame, publisher in batch if not has_own or publisher != subscription.listener.number]
+        frames = [frame for frame, _, publisher in batch if not has_own or publisher != subscription.listener.number]
         upto = subscription.cursor = after + len(batch)
         self.delivered_frames += len(frames)
-        data = wire.encode(wire.Deliver(room.key, after, upto, tuple(frames)))
+        data = wire.encode(wire.Deliver(room.key, after, upto, batch[-1][1], tuple(frames)))
         if not has_own:
             if len(room.encoded) >= _ENCODED_BATCHES:
                 del room.encoded[next(iter(room.encoded))]
             room.encoded[after] = upto, data
         return data
 
-    def _batch(self, room: Room, index: int) -> Iterator[tuple[bytes, int]]:
+    def _batch(self, room: Room, index: int) -> Iterator[tuple[bytes, bytes, int]]:
         size_bytes = 0
         for count, entry in enumerate(room.tail[index : index + wire.MAX_BATCH_FRAMES]):
             size_bytes += len(entry[0])
@@ -193,9 +193,9 @@ class Hub:
 
     # ---- the tail, and who is behind
 
-    def _extend_tail(self, room: Room, frames: tuple[bytes, ...], publisher: int) -> None:
-        added_bytes = sum(map(len, frames))
-        room.tail.extend((frame, publisher) for frame in frames)
+    def _extend_tail(self, room: Room, stored: Appended, publisher: int) -> None:
+        added_bytes = sum(map(len, stored.frames))
+        room.tail.extend((frame, stored.batch, publisher) for frame in stored.frames)
         room.tail_bytes += added_bytes
         self._tails_bytes += added_bytes
         if self._tails_bytes > self._limits.tails_bytes:

@@ -7,6 +7,7 @@ Invariants, for every room:
    reports after `transaction` returned).
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,11 +23,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class RoomState:
-    """A room as it stood at one point of the writer's order. `last_hash` is b"" while it is empty."""
+    """A room as it stood at one point of the writer's order. `last_check` is b"" while it is empty."""
 
     number: int
     last: int
-    last_hash: bytes
+    last_check: bytes
     generation: int
 
 
@@ -42,11 +43,12 @@ class Append:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """`frames` are those that were new, in order, at the cursors `after` + 1 … `last`."""
+    """`frames` are those that were new, in order, at the cursors `after` + 1 … `last`; `batch` they came with."""
 
     after: int
     last: int
     frames: tuple[bytes, ...]
+    batch: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +90,26 @@ class Ledger:
         """Append several batches, in order; a refusal of one leaves the others be."""
         hashes = [[wire.frame_hash(frame) for frame in append.frames] for append in appends]
         wanted: dict[int, list[bytes]] = {}
-        for append, batch in zip(appends, hashes, strict=True):
-            wanted.setdefault(append.room, []).extend(batch)
-        known = {room: tables.known(self._connection, room, batch) for room, batch in wanted.items()}
-        rows: list[tuple[int, int, bytes, bytes]] = []
+        for append, hashed in zip(appends, hashes, strict=True):
+            wanted.setdefault(append.room, []).extend(hashed)
+        known = {room: tables.known(self._connection, room, hashed) for room, hashed in wanted.items()}
+        new: list[tuple[int, int, bytes, bytes]] = []
+        # Never drawn twice: a relay put back to a backup can't give a cursor the check that it had before.
+        batch = os.urandom(wire.CHECK_BYTES)
         outcomes = [
-            self._plan(append, batch, known[append.room], rows) for append, batch in zip(appends, hashes, strict=True)
+            self._plan(append, hashed, known[append.room], batch, new)
+            for append, hashed in zip(appends, hashes, strict=True)
         ]
-        tables.insert(self._connection, rows)
+        tables.insert(self._connection, [(*row, batch) for row in new])
         return outcomes
 
     def _plan(
-        self, append: Append, hashes: list[bytes], known: set[bytes], rows: list[tuple[int, int, bytes, bytes]]
+        self,
+        append: Append,
+        hashes: list[bytes],
+        known: set[bytes],
+        batch: bytes,
+        rows: list[tuple[int, int, bytes, bytes]],
     ) -> Appended | Refusal:
         """Give cursors to what is new, and note its rows; all of a batch is taken, or nothing."""
         new: dict[bytes, bytes] = {
@@ -115,7 +125,7 @@ class Ledger:
             rows.append((tables.place(append.room, cursor), append.room, digest, frame))
         room.last += len(new)
         room.bytes += size_bytes
-        return Appended(after, room.last, tuple(new.values()))
+        return Appended(after, room.last, tuple(new.values()), batch)
 
     def _room(self, number: int) -> tables.RoomRow:
         room = self._rooms.get(number)
@@ -137,8 +147,8 @@ class Ledger:
         return self._state(tables.add_room(self._connection, key))
 
     def _state(self, row: tables.RoomRow) -> RoomState:
-        last_hash = tables.hash_at(self._connection, row.number, row.last) or b""
-        return RoomState(row.number, row.last, last_hash, row.generation)
+        last_check = tables.check_at(self._connection, row.number, row.last) or b""
+        return RoomState(row.number, row.last, last_check, row.generation)
 
     def raise_generation(self, number: int, generation: int) -> int:
         """The room's generation afterwards: it never goes down."""

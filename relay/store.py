@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from relay import database, ledger, tables
 from relay.grants import Refusal
@@ -30,6 +30,14 @@ _GROUP_BYTES: Final = 8 * 1024 * 1024
 _GROUP_JOBS: Final = 4096
 _CHECKPOINT_BYTES: Final = 4 * 1024 * 1024
 _log = logging.getLogger(__name__)
+
+
+class Page(NamedTuple):
+    """Some of a room's frames in order; `check` is that of `upto`, the last one's cursor."""
+
+    upto: int
+    check: bytes
+    frames: tuple[bytes, ...]
 
 
 class Store(Protocol):
@@ -57,10 +65,11 @@ class Store(Protocol):
     async def take(self, room: int, upto: int) -> tuple[int, list[bytes]]: ...
     async def deposit(self, room: int, login: bytes, letter: Letter) -> None: ...
     async def claim(self, room: int, login: bytes) -> Letter: ...
-    async def hash_at(self, room: int, cursor: int) -> bytes | None: ...
+    async def check_at(self, room: int, cursor: int) -> bytes | None:
+        """What nobody knows but who read this log up to that cursor; None if there is no such cursor."""
 
-    async def read(self, room: int, after: int, max_frames: int, max_bytes: int) -> tuple[int, tuple[bytes, ...]]:
-        """The frames that follow `after`, and the last one's cursor; at least one if there is one."""
+    async def read(self, room: int, after: int, max_frames: int, max_bytes: int) -> Page:
+        """What follows `after`: at least one frame if there is one."""
 
     async def flush(self) -> None:
         """Wait until everything handed in so far is stored, or was refused."""
@@ -133,10 +142,10 @@ class SqliteStore:
     async def claim(self, room: int, login: bytes) -> Letter:
         return await self._call(lambda ledger: ledger.claim(room, login))
 
-    async def hash_at(self, room: int, cursor: int) -> bytes | None:
-        return await self._loop.run_in_executor(self._readers, self._guarded, tables.hash_at, room, cursor)
+    async def check_at(self, room: int, cursor: int) -> bytes | None:
+        return await self._loop.run_in_executor(self._readers, self._guarded, tables.check_at, room, cursor)
 
-    async def read(self, room: int, after: int, max_frames: int, max_bytes: int) -> tuple[int, tuple[bytes, ...]]:
+    async def read(self, room: int, after: int, max_frames: int, max_bytes: int) -> Page:
         return await self._loop.run_in_executor(self._readers, self._guarded, _read, room, after, max_frames, max_bytes)
 
     async def flush(self) -> None:
@@ -226,18 +235,17 @@ class SqliteStore:
                 future.set_result(outcome)
 
 
-def _read(
-    connection: sqlite3.Connection, room: int, after: int, max_frames: int, max_bytes: int
-) -> tuple[int, tuple[bytes, ...]]:
+def _read(connection: sqlite3.Connection, room: int, after: int, max_frames: int, max_bytes: int) -> Page:
     frames: list[bytes] = []
+    check = b""
     size_bytes = 0
-    for cursor, frame in tables.frames_after(connection, room, after, max_frames):
+    for cursor, frame, its_check in tables.frames_after(connection, room, after, max_frames):
         size_bytes += len(frame)
         if frames and size_bytes > max_bytes:
             break
         frames.append(frame)
-        after = cursor
-    return after, tuple(frames)
+        after, check = cursor, its_check
+    return Page(after, check, tuple(frames))
 
 
 def _refusal(error: sqlite3.Error) -> Refusal:

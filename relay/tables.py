@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 APPLICATION_ID: Final = 0x4F535259  # "OSRY"
 CURSOR_BITS: Final = 40
 _MAX_ROWS: Final = 64  # of one statement: few enough to stay in the statement cache
@@ -33,21 +33,29 @@ _LETTERS: Final = """CREATE TABLE letters (
     room INTEGER NOT NULL, login BLOB NOT NULL, append INTEGER NOT NULL, generation INTEGER NOT NULL,
     signature BLOB NOT NULL, body BLOB NOT NULL, PRIMARY KEY (room, login))"""
 
+# Drawn for each transaction; empty in rows that are older than the column.
+_BATCH: Final = "batch BLOB NOT NULL DEFAULT x''"
+
 SCHEMA: Final = (
     f"PRAGMA application_id={APPLICATION_ID}",
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL)",
     """CREATE TABLE rooms (
         number INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, last INTEGER NOT NULL, bytes INTEGER NOT NULL,
         generation INTEGER NOT NULL, mail_last INTEGER NOT NULL)""",
-    "CREATE TABLE frames (place INTEGER PRIMARY KEY, room INTEGER NOT NULL, hash BLOB NOT NULL, body BLOB NOT NULL)",
+    "CREATE TABLE frames (place INTEGER PRIMARY KEY, room INTEGER NOT NULL, hash BLOB NOT NULL, body BLOB NOT NULL, "
+    f"{_BATCH})",
     "CREATE UNIQUE INDEX frame_once ON frames (room, hash)",
     "CREATE TABLE mail (place INTEGER PRIMARY KEY, arrived_s INTEGER NOT NULL, body BLOB NOT NULL)",
     _LETTERS,
     f"PRAGMA user_version={SCHEMA_VERSION}",
 )
 
-NAMES: Final = {1: ("meta", "rooms", "frames", "mail"), 2: ("meta", "rooms", "frames", "mail", "letters")}
-UPGRADES: Final = {1: (_LETTERS,)}  # from that version to the next
+_NAMES: Final = ("meta", "rooms", "frames", "mail", "letters")
+NAMES: Final = {1: _NAMES[:4], 2: _NAMES, 3: _NAMES}
+UPGRADES: Final = {  # from that version to the next
+    1: (_LETTERS,),
+    2: (f"ALTER TABLE frames ADD COLUMN {_BATCH}",),
+}
 
 
 @dataclass(slots=True)
@@ -95,7 +103,7 @@ def store_id(connection: sqlite3.Connection) -> bytes:
     return bytes(connection.execute("SELECT value FROM meta WHERE name = 'store'").fetchone()[0])
 
 
-_ROOM = "SELECT number, key, last, bytes, generation, mail_last FROM rooms"
+_ROOM: Final = "SELECT number, key, last, bytes, generation, mail_last FROM rooms"
 
 
 def room_by_key(connection: sqlite3.Connection, key: bytes) -> RoomRow | None:
@@ -143,25 +151,28 @@ def known(connection: sqlite3.Connection, room: int, hashes: Sequence[bytes]) ->
     return found
 
 
-def insert(connection: sqlite3.Connection, rows: Sequence[tuple[int, int, bytes, bytes]]) -> None:
-    """Add frames as (place, room, hash, body). A row that exists already is an error, never skipped."""
+def insert(connection: sqlite3.Connection, rows: Sequence[tuple[int, int, bytes, bytes, bytes]]) -> None:
+    """Add frames as (place, room, hash, body, batch). A row that exists already is an error, never skipped."""
     for chunk in _chunks(rows):
         connection.execute(_insert_statement(len(chunk)), tuple(value for row in chunk for value in row))
 
 
-def frames_after(connection: sqlite3.Connection, room: int, cursor: int, limit: int) -> Iterator[tuple[int, bytes]]:
-    """(cursor, frame) in order, at most `limit` of them; rows are read as they are asked for."""
+def frames_after(
+    connection: sqlite3.Connection, room: int, cursor: int, limit: int
+) -> Iterator[tuple[int, bytes, bytes]]:
+    """(cursor, frame, check) in order, at most `limit` of them; rows are read as they are asked for."""
     rows: Iterable[Any] = connection.execute(
-        "SELECT place, body FROM frames WHERE place > ? AND place < ? ORDER BY place LIMIT ?",
+        "SELECT place, body, batch, hash FROM frames WHERE place > ? AND place < ? ORDER BY place LIMIT ?",
         (place(room, cursor), place(room + 1, 0), limit),
     )
     for row in rows:
-        yield cursor_of(row[0]), row[1]
+        yield cursor_of(row[0]), row[1], bytes(row[2] or row[3])
 
 
-def hash_at(connection: sqlite3.Connection, room: int, cursor: int) -> bytes | None:
-    row = connection.execute("SELECT hash FROM frames WHERE place = ?", (place(room, cursor),)).fetchone()
-    return bytes(row[0]) if row else None
+def check_at(connection: sqlite3.Connection, room: int, cursor: int) -> bytes | None:
+    """What only a reader of this very log knows of a cursor: the batch it came with, or, if that is older, its hash."""
+    row = connection.execute("SELECT batch, hash FROM frames WHERE place = ?", (place(room, cursor),)).fetchone()
+    return bytes(row[0] or row[1]) if row else None
 
 
 def add_mail(connection: sqlite3.Connection, room: RoomRow, body: bytes, now_s: int) -> None:
@@ -232,4 +243,4 @@ def _known_statement(count: int) -> str:
 
 @functools.cache
 def _insert_statement(count: int) -> str:
-    return f"INSERT INTO frames VALUES {', '.join(['(?, ?, ?, ?)'] * count)}"  # noqa: S608
+    return f"INSERT INTO frames (place, room, hash, body, batch) VALUES {', '.join(['(?, ?, ?, ?, ?)'] * count)}"  # noqa: S608

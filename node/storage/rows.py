@@ -100,7 +100,7 @@ class Text:
 class RoomProgress:
     """How far one relay or device is, for one room: what we read of it, and what it has stored of ours.
 
-    `check` is the hash of the frame at `cursor` (empty at 0); `uploaded_row` the newest row it surely has.
+    `check` is what the relay told of `cursor` (empty at 0); `uploaded_row` the newest row it surely has.
     Stored marks never go back: an origin that did is another origin from then on.
     """
 

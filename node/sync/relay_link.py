@@ -462,7 +462,7 @@ class RelayLink:
                 if self._of_thread.get(subscription.thread) is not subscription or not self._wants(subscription.thread):
                     return False
                 stored = await connection.publish(subscription.room, batch)
-                subscription.stored(batch, stored.last)
+                subscription.stored(stored.last)
             after_row = page[-1].row
             subscription.uploaded(after_row)
             self._known[subscription.room] = subscription.progress

@@ -23,7 +23,6 @@ class Subscription:
     is_own: bool = True  # attached with the room's own key, not by a member's certificate
     heard: int = 0
     last: int = 0
-    _published: tuple[int, bytes] = (0, b"")  # the cursor and hash of the last frame that we surely put there
 
     @property
     def is_current(self) -> bool:
@@ -31,15 +30,9 @@ class Subscription:
         return self.heard >= self.last
 
     def moved(self, deliver: wire.Deliver) -> RoomProgress:
-        """The mark after a delivery. It moves only to a frame we know: our own are skipped on the way to us."""
+        """The mark after a delivery: what it left out of the log we published, and so have."""
         before = self.progress
-        if deliver.frames and deliver.upto - deliver.after == len(deliver.frames):
-            check = wire.frame_hash(deliver.frames[-1])
-        elif self._published[0] == deliver.upto:
-            check = self._published[1]
-        else:
-            return before
-        return RoomProgress(before.origin, before.room, deliver.upto, check, before.uploaded_row)
+        return RoomProgress(before.origin, before.room, deliver.upto, deliver.check, before.uploaded_row)
 
     def keep(self, cursor: int, check: bytes) -> None:
         """What was read up to that cursor is stored. How far the uploads came meanwhile stays."""
@@ -51,11 +44,8 @@ class Subscription:
         self.heard = max(self.heard, upto)
         self.last = max(self.last, upto)
 
-    def stored(self, batch: Sequence[bytes], last: int) -> None:
-        """The relay has those frames on its disk, and `last` was its newest cursor then."""
-        # Only if nobody else's came between, and none of them was there before, is the last one ours.
-        if last == self.last + len(batch):
-            self._published = (last, wire.frame_hash(batch[-1]))
+    def stored(self, last: int) -> None:
+        """The relay has something of ours on its disk, and `last` was its newest cursor then."""
         self.last = max(self.last, last)
 
     def uploaded(self, row: int) -> None:

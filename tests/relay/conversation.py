@@ -67,6 +67,7 @@ class Node:
         self.ws, self.challenge, self.audience = ws, challenge, audience
         self.key = new_key()
         self.kept: list[wire.FromRelay] = []
+        self.checks: dict[tuple[bytes, int], bytes] = {}  # (room, cursor) → what the relay told of that cursor
         self._requests = 0
 
     def request(self) -> int:
@@ -141,6 +142,7 @@ class Node:
             assert deliver.upto > after
             frames.extend(deliver.frames)
             after = deliver.upto
+            self.checks[room.public, after] = deliver.check
         return frames
 
 

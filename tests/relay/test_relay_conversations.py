@@ -10,12 +10,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from crdt import wire
+from crdt import keys, wire
 from relay.grants import Refusal
 from relay.handlers import Door
 from relay.limits import Limits
 from tests.relay.conversation import Node, Running, connecting, dial, frames_of, new_key, serving
 from tests.waiting import until
+
+Frames = tuple[bytes, ...]
 
 
 @pytest.fixture
@@ -73,14 +75,17 @@ async def test_a_backlog_goes_over_into_live_frames_without_gap_or_repeat(relay:
 
 async def test_a_node_goes_on_where_it_was(relay: Running) -> None:
     room, frames = new_key(), frames_of(20)
-    async with connecting(relay.url) as ana:
+    async with connecting(relay.url) as ana, connecting(relay.url) as ben:
         await joined(ana, room)
-        await ana.publish(room, frames)
+        await joined(ben, room)
+        await ana.publish(room, frames[:15])
+        assert await ben.collect(room, 15) == list(frames[:15])
+        await ana.publish(room, frames[15:])
     async with connecting(relay.url) as again:
-        attached = await again.attach(room, 15, wire.frame_hash(frames[14]))
+        attached = await again.attach(room, 15, ben.checks[room.public, 15])
         assert attached == wire.Attached(1, 20, False)
         assert await again.collect(room, 20, after=15) == list(frames[15:])
-        level = await again.attach(room, 20, wire.frame_hash(frames[19]))
+        level = await again.attach(room, 20, again.checks[room.public, 20])
         assert level == wire.Attached(2, 20, False)
 
 
@@ -104,26 +109,46 @@ async def test_a_known_frame_is_acknowledged_and_delivered_no_second_time(relay:
         assert await ana.collect(room, 2) == [second]
 
 
-async def test_a_relay_restored_from_an_old_backup_says_start_over(tmp_path: Path) -> None:
-    room, early, lost, later = new_key(), frames_of(4), frames_of(3), frames_of(5)
-    async with serving(tmp_path / "now") as relay, connecting(relay.url) as ana:
+async def put_back_after(folder: Path, room: keys.SigningKey, early: Frames, lost: Frames) -> bytes:
+    """A relay in `folder` that had both, and is put back to when it had `early` alone; what it told of its end."""
+    async with serving(folder) as relay, connecting(relay.url) as ana, connecting(relay.url) as ben:
         await joined(ana, room)
+        await joined(ben, room)
         await ana.publish(room, early)
-        (tmp_path / "backup").mkdir()
-        source, copy = sqlite3.connect(tmp_path / "now/relay.db"), sqlite3.connect(tmp_path / "backup/relay.db")
+        (folder.parent / "backup").mkdir()
+        source, copy = sqlite3.connect(folder / "relay.db"), sqlite3.connect(folder.parent / "backup/relay.db")
         source.backup(copy)
         source.close()
         copy.close()
         await ana.publish(room, lost)
-    shutil.rmtree(tmp_path / "now")
-    async with serving(tmp_path / "backup") as relay, connecting(relay.url) as ana, connecting(relay.url) as ben:
-        behind = await ana.attach(room, 7, wire.frame_hash(lost[2]))
+        await ben.collect(room, len(early) + len(lost))
+    shutil.rmtree(folder)
+    shutil.copytree(folder.parent / "backup", folder)
+    return ben.checks[room.public, len(early) + len(lost)]
+
+
+async def test_a_relay_restored_from_an_old_backup_says_start_over(tmp_path: Path) -> None:
+    room, early, lost, later = new_key(), frames_of(4), frames_of(3), frames_of(5)
+    check = await put_back_after(tmp_path / "relay", room, early, lost)
+    async with serving(tmp_path / "relay") as relay, connecting(relay.url) as ana, connecting(relay.url) as ben:
+        behind = await ana.attach(room, 7, check)
         assert behind == wire.Attached(1, 4, True)
         assert await ana.collect(room, 4) == list(early)
         await ana.publish(room, later)
-        elsewhere = await ben.attach(room, 7, wire.frame_hash(lost[2]))
+        elsewhere = await ben.attach(room, 7, check)
         assert elsewhere == wire.Attached(1, 9, True), "another frame stands at that cursor now"
         assert await ben.collect(room, 9) == [*early, *later]
+
+
+async def test_a_restored_relay_says_start_over_when_the_same_frame_has_come_to_the_same_cursor(tmp_path: Path) -> None:
+    """What was lost is uploaded again, something new in the place of one of it: who was there would never be told."""
+    room, early, lost, [new] = new_key(), frames_of(4), frames_of(3), frames_of(1)
+    check = await put_back_after(tmp_path / "relay", room, early, lost)
+    async with serving(tmp_path / "relay") as relay, connecting(relay.url) as ana, connecting(relay.url) as ben:
+        await ana.attach(room)
+        await ana.publish(room, (new, lost[1], lost[2], lost[0]))
+        assert await ben.attach(room, 7, check) == wire.Attached(1, 8, True)
+        assert await ben.collect(room, 8) == [*early, new, lost[1], lost[2], lost[0]]
 
 
 async def test_another_store_has_another_id(tmp_path: Path) -> None:
@@ -145,7 +170,7 @@ async def test_detaching_ends_the_deliveries_and_attaching_again_catches_up(rela
         assert await ben.answer(wire.Detach(9, room.public)) == wire.Done(9)
         assert await ben.answer(wire.Detach(10, room.public)) == wire.Done(10)
         await ana.publish(room, frames[2:])
-        await ben.attach(room, 2, wire.frame_hash(frames[1]))
+        await ben.attach(room, 2, ben.checks[room.public, 2])
         assert not [kept for kept in ben.kept if isinstance(kept, wire.Deliver)]
         assert await ben.collect(room, 6, after=2) == list(frames[2:])
 

@@ -16,6 +16,7 @@ from relay.ledger import Letter
 from relay.limits import Limits
 from relay.store import SqliteStore
 from tests.relay.conversation import Node, RelayProcess, Running, connecting, frames_of, new_key, serving
+from tests.relay.older import turn_back
 from tests.waiting import until
 
 LIMITS = Limits(letters=3, waits_per_connection=3, drops_per_minute=1000)
@@ -390,14 +391,12 @@ async def test_a_raise_and_a_deposit_at_once_keep_no_ended_certificate(tmp_path:
         assert (await store.claim(state.number, login)).certificate is None
 
 
-# ---- a database of the version before
+# ---- a database of an older version
 
 
-def turn_back(path: Path) -> None:
-    """Make it what version 1 wrote: the same without the letters."""
+def put_back(path: Path, version: int = 1) -> None:
     older = sqlite3.connect(path)
-    older.execute("DROP TABLE letters")
-    older.execute("PRAGMA user_version=1")
+    turn_back(older, version)
     older.close()
 
 
@@ -411,12 +410,12 @@ async def test_a_database_without_letters_gains_them_and_keeps_all_it_has(tmp_pa
     await first.drop(number, b"mail")
     store_id = first.id
     await first.close()
-    turn_back(tmp_path / "relay.db")
+    put_back(tmp_path / "relay.db")
     for _ in range(2):  # the second time there is nothing to bring up to date
         store = await SqliteStore.open(tmp_path, Limits())
         state = await store.find_room(room.public)
         assert state is not None and (store.id, state.last, state.generation) == (store_id, 5, 4)
-        assert await store.read(number, 0, 10, 10_000) == (5, frames)
+        assert (await store.read(number, 0, 10, 10_000)).frames == frames
         assert await store.take(number, 0) == (1, [b"mail"])
         assert store._connection.execute("PRAGMA user_version").fetchone() == (tables.SCHEMA_VERSION,)
         await store.deposit(number, login, Letter(held, b"letter"))
@@ -426,23 +425,41 @@ async def test_a_database_without_letters_gains_them_and_keeps_all_it_has(tmp_pa
 
 async def test_an_upgrade_and_a_new_database_have_the_same_tables(tmp_path: Path) -> None:
     found = []
-    for name in ("new", "upgraded"):
-        (tmp_path / name).mkdir()
-        await (await SqliteStore.open(tmp_path / name, Limits())).close()
-        if name == "upgraded":
-            turn_back(tmp_path / name / "relay.db")
-            await (await SqliteStore.open(tmp_path / name, Limits())).close()
-        reading = sqlite3.connect(tmp_path / name / "relay.db")
+    for version in range(tables.SCHEMA_VERSION, 0, -1):
+        folder = tmp_path / str(version)
+        folder.mkdir()
+        await (await SqliteStore.open(folder, Limits())).close()
+        put_back(folder / "relay.db", version)
+        await (await SqliteStore.open(folder, Limits())).close()
+        reading = sqlite3.connect(folder / "relay.db")
         found.append(reading.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall())
         reading.close()
-    assert found[0] == found[1]
+    assert all(each == found[0] for each in found)
     assert {name for kind, name, _ in found[0] if kind == "table"} == set(tables.NAMES[tables.SCHEMA_VERSION])
+
+
+async def test_what_was_read_of_an_older_database_is_not_read_again(tmp_path: Path) -> None:
+    """Its nodes remember the hash of the frame at their cursor; what is appended now has a check that is drawn."""
+    frames = frames_of(4)
+    store = await SqliteStore.open(tmp_path, Limits())
+    number = (await store.open_room(bytes(32))).number
+    await store.append(number, frames[:3])
+    await store.close()
+    put_back(tmp_path / "relay.db", 2)
+    store = await SqliteStore.open(tmp_path, Limits())
+    appended = await store.append(number, frames[3:])
+    assert [await store.check_at(number, cursor) for cursor in (1, 2, 3, 4)] == [
+        *map(wire.frame_hash, frames[:3]),
+        appended.batch,
+    ]
+    assert (await store.read(number, 0, 3, 10_000)).check == wire.frame_hash(frames[2])
+    await store.close()
 
 
 async def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path) -> None:
     await (await SqliteStore.open(tmp_path, Limits())).close()
     path = tmp_path / "relay.db"
-    turn_back(path)
+    put_back(path)
     full = sqlite3.connect(path, isolation_level=None)
     full.execute(f"PRAGMA max_page_count={full.execute('PRAGMA page_count').fetchone()[0]}")
     full.execute("VACUUM")

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from crdt import wire
 from crdt.errors import OpenSeshError
 from relay import database, tables
 from relay.grants import Refusal
 from relay.limits import Limits
-from relay.store import SqliteStore, Store
+from relay.store import Page, SqliteStore, Store
 from tests.relay.conversation import frames_of
 
 LIMITS = Limits(room_bytes=1_000_000, rooms=50, mailbox_items=3, mailbox_bytes=1000)
@@ -31,11 +30,9 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 async def read_all(store: Store, room: int, after: int = 0) -> list[bytes]:
     frames: list[bytes] = []
-    while batch := await store.read(room, after, 7, 1000):
-        after, some = batch
-        if not some:
-            return frames
-        frames.extend(some)
+    while (page := await store.read(room, after, 7, 1000)).frames:
+        frames.extend(page.frames)
+        after = page.upto
     return frames
 
 
@@ -77,25 +74,36 @@ async def test_reading_stops_at_its_bounds_but_always_gets_on(store: Store) -> N
     room = await store.open_room(KEY)
     frames = frames_of(10, 400)
     await store.append(room.number, frames)
-    assert await store.read(room.number, 0, 3, 10_000) == (3, frames[:3])
-    assert await store.read(room.number, 3, 100, 1000) == (5, frames[3:5])
-    assert await store.read(room.number, 5, 100, 1) == (6, frames[5:6])
-    assert await store.read(room.number, 10, 100, 1000) == (10, ())
+    check = await store.check_at(room.number, 1)
+    assert check
+    assert await store.read(room.number, 0, 3, 10_000) == Page(3, check, frames[:3])
+    assert await store.read(room.number, 3, 100, 1000) == Page(5, check, frames[3:5])
+    assert await store.read(room.number, 5, 100, 1) == Page(6, check, frames[5:6])
+    assert await store.read(room.number, 10, 100, 1000) == Page(10, b"", ())
 
 
 async def test_a_room_is_found_as_it_stands(store: Store) -> None:
     assert await store.find_room(KEY) is None
     room = await store.open_room(KEY)
-    assert (room.last, room.last_hash, room.generation) == (0, b"", 0)
+    assert (room.last, room.last_check, room.generation) == (0, b"", 0)
     frames = frames_of(2)
     storing = store.append(room.number, frames)
     found = await store.find_room(KEY)
-    await storing
+    stored = await storing
     assert found is not None
-    assert (found.number, found.last, found.last_hash) == (room.number, 2, wire.frame_hash(frames[1]))
+    assert (found.number, found.last, found.last_check) == (room.number, 2, stored.batch)
     assert await store.open_room(KEY) == found
-    assert await store.hash_at(room.number, 1) == wire.frame_hash(frames[0])
-    assert await store.hash_at(room.number, 3) is None
+    assert await store.check_at(room.number, 1) == stored.batch
+    assert await store.check_at(room.number, 3) is None
+
+
+async def test_no_two_transactions_give_the_same_check(store: Store) -> None:
+    room = await store.open_room(KEY)
+    stored = [await store.append(room.number, frames_of(2)) for _ in range(3)]
+    assert len({each.batch for each in stored}) == 3
+    assert [await store.check_at(room.number, cursor) for cursor in range(1, 7)] == [
+        each.batch for each in stored for _ in each.frames
+    ]
 
 
 async def test_the_generation_never_goes_down(store: Store) -> None:

@@ -192,11 +192,10 @@ class Device:
     def _delivered(self, message: Deliver) -> None:
         if message.after != self.disk.mark.cursor or not message.frames:
             return  # an old answer, or one that came twice
-        mark = Mark(message.upto, frame_hash(message.frames[-1]))
         frames = message.frames[1:] if self.planted.skips_one and message.after else message.frames
-        self.take(frames, mark, tuple(map(frame_hash, frames)))
-        if message.upto < message.last:
-            self._send(RELAY, Pull(mark))
+        self.take(frames, message.mark, tuple(map(frame_hash, frames)))
+        if message.mark.cursor < message.last:
+            self._send(RELAY, Pull(message.mark))
 
     def _heard_peer(self, source: str, message: reconcile.PeerMessage) -> None:
         mine = self.disk.inventory
@@ -282,7 +281,7 @@ class Device:
         mark = self.disk.mark
         if self.name in relay.lied_to:
             return
-        if mark.cursor <= len(relay.log) and mark.cursor and frame_hash(relay.log[mark.cursor - 1]) == mark.check:
+        if relay.knows(mark):
             for frame in islice(relay.known, mark.cursor):
                 if frame not in self.disk.frames and frame not in self.network.false:
                     raise Violation("cursor", f"{self.name} is at {mark.cursor} and lacks {relay.known[frame]}")

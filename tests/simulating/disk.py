@@ -12,7 +12,7 @@ from crdt.wire import frame_hash
 
 @dataclass(frozen=True)
 class Mark:
-    """How far a device has read the relay's log, and the hash of the frame there."""
+    """How far a device has read the relay's log, and what the relay told of that cursor."""
 
     cursor: int = 0
     check: bytes = b""

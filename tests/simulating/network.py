@@ -32,17 +32,17 @@ class Push:
 
 @dataclass(frozen=True)
 class Deliver:
-    """From the relay: what follows `after`, up to and including `upto`; `last` is its newest cursor."""
+    """From the relay: what follows `after`, up to and including `mark`; `last` is its newest cursor."""
 
     after: int
-    upto: int
+    mark: Mark
     last: int
     frames: tuple[bytes, ...]
 
 
 @dataclass(frozen=True)
 class Reset:
-    """From the relay: another frame stands at that cursor. Begin anew."""
+    """From the relay: that cursor is of another log. Begin anew."""
 
     mark: Mark
 
@@ -88,7 +88,9 @@ class Relay:
     def __init__(self, network: Network) -> None:
         self.log: list[bytes] = []
         self.known: dict[bytes, int] = {}
+        self.checks: list[bytes] = []  # by cursor - 1: drawn for each message that brought something, never twice
         self.backup: list[bytes] = []
+        self._drawn = 0
         self.lies_until = 0
         self.lied_to: set[str] = set()
         self._network = network
@@ -97,9 +99,11 @@ class Relay:
     def receive(self, source: str, message: object) -> None:
         """Answer one message of a device."""
         if isinstance(message, Push):
+            self._drawn += 1
             for frame in message.frames:
                 if (frame_id := frame_hash(frame)) not in self.known:
                     self.log.append(frame)
+                    self.checks.append(self._drawn.to_bytes(16))
                     self.known[frame_id] = len(self.log)
         elif isinstance(message, Pull):
             answer = self._answer(message.mark)
@@ -108,10 +112,16 @@ class Relay:
             self._network.send(RELAY, source, answer)
 
     def _answer(self, mark: Mark) -> Deliver | Reset:
-        if mark.cursor and (mark.cursor > len(self.log) or frame_hash(self.log[mark.cursor - 1]) != mark.check):
+        if not self.knows(mark):
             return Reset(mark)
         due = self.log[mark.cursor : mark.cursor + PAGE]
-        return Deliver(mark.cursor, mark.cursor + len(due), len(self.log), tuple(due))
+        upto = mark.cursor + len(due)
+        check = self.checks[upto - 1] if upto else b""
+        return Deliver(mark.cursor, Mark(upto, check), len(self.log), tuple(due))
+
+    def knows(self, mark: Mark) -> bool:
+        """Whether that is a mark in this log, and not in what it was before it was put back."""
+        return not mark.cursor or (mark.cursor <= len(self.log) and self.checks[mark.cursor - 1] == mark.check)
 
     def _lie(self, source: str, answer: Deliver | Reset) -> Deliver | Reset:
         """Something else than the truth: less, in another order, altered, made up, or of an earlier time."""
@@ -134,7 +144,7 @@ class Relay:
                 frames += [self._false(b"\1" + rng.randbytes(rng.randint(0, 300))) for _ in range(3)]
             case _:
                 return Reset(Mark(answer.after, b""))
-        return Deliver(answer.after, answer.upto, answer.last, tuple(frames))
+        return Deliver(answer.after, answer.mark, answer.last, tuple(frames))
 
     def _altered(self, frame: bytes) -> bytes:
         if frame_hash(frame) in self._network.false:
@@ -150,6 +160,7 @@ class Relay:
         """Be restored from the last backup."""
         self.log = list(self.backup)
         self.known = {frame_hash(frame): at for at, frame in enumerate(self.log, 1)}
+        del self.checks[len(self.log) :]
 
     def back_up(self) -> None:
         self.backup = list(self.log)

@@ -87,10 +87,13 @@ def test_garbage_on_the_local_network_is_hung_up_on(room: Room) -> None:
             line.sendall(junk)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as bare, context.wrap_socket(bare) as line:
-        with contextlib.suppress(OSError):  # it may hang up before all of it is written
-            line.sendall(os.urandom(70_000))
-            assert line.recv(1) == b"", "a stranger was told something"
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=5) as bare,
+        context.wrap_socket(bare) as line,
+        contextlib.suppress(OSError),  # it may hang up before all of it is written
+    ):
+        line.sendall(os.urandom(70_000))
+        assert line.recv(1) == b"", "a stranger was told something"
     assert laptop.run("node", "status")["state"] == "ready"
 
 

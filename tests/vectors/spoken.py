@@ -46,7 +46,7 @@ def from_relay() -> list[wire.FromRelay]:
         wire.Done(3),
         wire.Attached(2, 9, False),
         wire.Stored(4, 10),
-        wire.Deliver(ROOM.public, 7, 8, (FRAME,)),
+        wire.Deliver(ROOM.public, 7, 8, fixed("check", 16), (FRAME,)),
         wire.Heard(ROOM.public, b"presence"),
         wire.Mail(7, 2, (b"mail",)),
         wire.Claimed(11, wire.certify(ROOM, LOGIN.public, True, 3), b"letter"),

@@ -300,7 +300,7 @@ async def test_answers_to_nothing_are_ignored(scripted_relay: Scripted) -> None:
 
 
 def delivery(number: int, size: int = 40) -> wire.Deliver:
-    return wire.Deliver(ROOM.public, number, number + 1, (bytes([number % 256]) * size,))
+    return wire.Deliver(ROOM.public, number, number + 1, bytes(16), (bytes([number % 256]) * size,))
 
 
 async def test_events_come_in_order_and_end_with_the_line(scripted_relay: Scripted) -> None:

@@ -66,9 +66,7 @@ async def test_what_one_login_publishes_another_is_delivered(relay: Running) -> 
             upto = event.upto
         assert received == FRAMES
         assert upto == stored.last
-        again = await reader.attach(
-            wire.certify(ROOM, READER.public, False, 0), stored.last, wire.frame_hash(FRAMES[-1])
-        )
+        again = await reader.attach(wire.certify(ROOM, READER.public, False, 0), stored.last, event.check)
         assert not again.reset
         with pytest.raises(OpenSeshError) as caught:
             await reader.publish(ROOM.public, FRAMES)
