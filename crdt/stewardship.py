@@ -12,7 +12,7 @@ from crdt.author import Author, Randomness
 from crdt.epochs import Epoch
 from crdt.frames import MAX_BACK, make_outside
 from crdt.identity import Root, SignedEntry
-from crdt.ids import DeviceId, EpochId, IdentityId, ThreadId
+from crdt.ids import DeviceId, IdentityId, ThreadId
 from crdt.membership import Membership
 from crdt.permissions import GOVERNANCE, LaneKind, Role, may_write
 from crdt.records import (
@@ -89,22 +89,33 @@ def readers(membership: Membership, without: Iterable[IdentityId] = ()) -> list[
 def new_epoch(replica: Replica, recipients: list[bytes], random: Randomness) -> tuple[NewEpoch, bytes]:
     """A fresh content key as an action, and what travels outside the seal with it. Earlier keys are sealed under it."""
     epoch = Epoch.from_key(random(keys.KEY_BYTES), ThreadId(replica.thread))
-    earlier = [held for each in _loose_epochs(replica) if (held := replica.keyring.get(each))][:MAX_BACK]
+    earlier = _loose_epochs(replica)[:MAX_BACK]
     nonces = [random(keys.NONCE_BYTES) for _ in earlier]
     depth = 1 + max((opened.depth for opened in replica.membership.epochs), default=-1)
     action = NewEpoch(epoch.id, depth, tuple(e.id for e in earlier))
     return action, make_outside(epoch, recipients, earlier, nonces)
 
 
-def _loose_epochs(replica: Replica) -> list[EpochId]:
-    """The epochs whose keys a new one must carry: the open ends, and those that do not count, their author having been
-    cut off, but under which others wrote in good faith."""
+def is_key_due(replica: Replica) -> bool:
+    """Whether an owner's device has to hand out a fresh key: there is none to write under, or some lack one to read by.
+
+    Whoever came with one of two keys that were handed out at once can't open what is sealed under the other, and a
+    record among that would keep from them all that goes on from it.
+    """
+    writable = any(replica.keyring.get(opened.id) for opened in replica.membership.writing_epochs())
+    return not writable or len(_loose_epochs(replica)) > 1
+
+
+def _loose_epochs(replica: Replica) -> list[Epoch]:
+    """The epochs here whose keys a new one must carry: the open ends, and those that do not count, their author having
+    been cut off, but under which others wrote in good faith."""
     membership = replica.membership
     counted = {opened.id for opened in membership.epochs}
     named = {parent for opened in membership.epochs for parent in opened.parents}
     used = [each for each in replica.epochs_used if each in membership.openings]
     void = [each for each in used if each not in counted and each not in named]
-    return [*(opened.id for opened in membership.epoch_tips()), *void]
+    loose = [*(opened.id for opened in membership.epoch_tips()), *void]
+    return [held for each in loose if (held := replica.keyring.get(each))]
 
 
 def rotate(replica: Replica, author: Author, recipients: list[bytes], because: Sequence[Action] = ()) -> Commit:

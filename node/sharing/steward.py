@@ -17,6 +17,7 @@ from crdt.invite_link import SECRET_BYTES, InviteLink
 from crdt.permissions import GOVERNANCE, LaneKind, Role
 from crdt.replica import Receipt, Replica
 from crdt.settlement import SETTLE_AFTER_MS, open_matters, settlement
+from crdt.stewardship import is_key_due
 from node.account import Account
 from node.sharing.door import YIELD_S
 from node.store import Batch
@@ -36,6 +37,7 @@ class Steward:
         self._threads = threads
         self._synchronizer = synchronizer
         self._due: dict[ThreadId, None] = {}
+        self._keys_used: dict[ThreadId, int] = {}  # under how many its envelopes were sealed when last seen
         self._unsettled: dict[ThreadId, float] = {}  # when to look again whether everybody has been heard from
         self._changed = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
@@ -57,7 +59,10 @@ class Steward:
 
     def _on_change(self, opened: OpenThread, receipts: list[Receipt]) -> None:
         is_governed = any(lane.kind in GOVERNANCE for receipt in receipts for lane in receipt.lanes)
-        if is_governed or self._unsettled.get(opened.id, math.inf) <= asyncio.get_running_loop().time():
+        used, before = len(opened.replica.epochs_used), self._keys_used.get(opened.id)
+        self._keys_used[opened.id] = used
+        is_new_key = used != before  # perhaps one that not all have
+        if is_governed or is_new_key or self._unsettled.get(opened.id, math.inf) <= asyncio.get_running_loop().time():
             self._due[opened.id] = None
             self._changed.set()
 
@@ -82,8 +87,8 @@ class Steward:
         if replica.role() is not Role.OWNER:
             await self._hand_away(thread, replica)
             return
-        if not any(replica.membership.writing_epochs()):
-            await self._replace_key(thread)
+        if is_key_due(replica):
+            await self._hand_out_key(thread)
         await self._let_go(thread)
         await self._settle(thread)
         for link in self._synchronizer.links():
@@ -101,13 +106,13 @@ class Steward:
         text = to_text(thread)
         await self._account.put("index", {f"{text}/room": None, f"{text}/link": str(place), f"{text}/admitted": "1"})
 
-    async def _replace_key(self, thread: ThreadId) -> None:
+    async def _hand_out_key(self, thread: ThreadId) -> None:
         """Make a fresh key, unless a senior device of ours does meanwhile."""
         live = sorted(self._account.affairs.log.live(), key=lambda device: device.rank)
         rank = next(number for number, device in enumerate(live) if device.id == self._account.device.id)
         await asyncio.sleep(YIELD_S * min(rank, 5))
         async with self._threads.change(thread) as draft:
-            if not any(draft.thread.replica.membership.writing_epochs()):
+            if is_key_due(draft.thread.replica):
                 draft.rotate()
 
     async def _settle(self, thread: ThreadId) -> None:

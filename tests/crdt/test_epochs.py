@@ -214,6 +214,66 @@ def test_what_others_wrote_under_a_key_that_became_void_can_be_read_by_those_who
     assert carl.shown() == laptop.shown() == {"in good faith"} and not carl.replica.unopened
 
 
+def hand_out_key(owner: Desk) -> None:
+    assert owner.replica.author
+    owner.kept(stewardship.rotate(owner.replica, owner.replica.author, stewardship.readers(owner.replica.membership)))
+
+
+def test_a_key_is_due_when_two_were_handed_out_at_once() -> None:
+    """Two devices of the owner let somebody in, not knowing of each other: neither could read what the other writes."""
+    owner = Person("Owner")
+    owner.add("phone")
+    laptop = owner.found()
+    phone = owner.desk(laptop.replica.thread, "phone")
+    pass_round(laptop, phone)
+    assert not stewardship.is_key_due(laptop.replica)
+    invite(laptop, BEN)
+    invite(phone, CARL)
+    ben, carl = BEN.desk(laptop.replica.thread), CARL.desk(laptop.replica.thread)
+    ben.read(laptop.frames)
+    carl.read([*laptop.frames[:1], *phone.frames])
+    ben.say("of Ben")
+    carl.say("of Carl")
+    desks = (laptop, phone, ben, carl)
+    pass_round(*desks)
+    assert ben.shown() == {"of Ben"} and carl.shown() == {"of Carl"}
+    assert stewardship.is_key_due(laptop.replica) and stewardship.is_key_due(phone.replica)
+    hand_out_key(laptop)
+    pass_round(*desks)
+    assert all(desk.shown() == {"of Ben", "of Carl"} for desk in desks)
+    assert not stewardship.is_key_due(laptop.replica)
+
+
+def test_a_key_is_due_when_somebody_seals_a_record_under_one_that_not_all_have() -> None:
+    """Whoever lacks it would be kept from everything that names that record: all of what the owner says from then on."""
+    owner = Person("Owner")
+    owner.add("phone")
+    laptop = owner.found()
+    invite(laptop, BEN)
+    invite(laptop, CARL)
+    phone = owner.desk(laptop.replica.thread, "phone")
+    ben, carl = BEN.desk(laptop.replica.thread), CARL.desk(laptop.replica.thread)
+    desks = (laptop, phone, ben, carl)
+    pass_round(*desks)
+    owner.revoke("phone")
+    actions = stewardship.revocation(laptop.replica, owner.devices["phone"].id, owner.entries)
+    restrict(phone, BEN)  # not knowing that it has been ended: its key is for Carl and the owner
+    assert laptop.replica.author
+    readers = stewardship.readers(laptop.replica.membership)
+    laptop.kept(stewardship.rotate(laptop.replica, laptop.replica.author, readers, actions))
+    assert not stewardship.is_key_due(laptop.replica)
+    carl.read(phone.frames)
+    carl.kept(carl.replica.commit_record(LaneKind.IDENTITY, [Restrict(CARL.id, Role.COMMENTER, ())]))
+    pass_round(*desks)
+    assert ben.replica.membership.role(CARL.id) is Role.EDITOR, "he can't open it"
+    assert stewardship.is_key_due(laptop.replica)
+    hand_out_key(laptop)
+    pass_round(*desks)
+    for desk in (laptop, ben, carl):
+        assert desk.replica.membership.role(CARL.id) is Role.COMMENTER
+    assert not stewardship.is_key_due(laptop.replica)
+
+
 def test_a_made_up_depth_does_not_outdo_the_epochs_to_come() -> None:
     """Else a device, before it is revoked, could take from its owners the means to replace a key for ever."""
     ana, _ = together()

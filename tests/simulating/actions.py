@@ -21,7 +21,7 @@ from crdt.permissions import Lane, LaneKind, Role, may_write
 from crdt.records import Action, Grant
 from crdt.replica import Commit
 from crdt.settlement import open_matters, settlement
-from crdt.stewardship import introduction, restriction, revocation, rotate
+from crdt.stewardship import introduction, is_key_due, restriction, revocation, rotate
 from crdt.thread import SHARED, set_shared
 from tests.crdt.people import Person
 from tests.simulating.device import Device
@@ -164,8 +164,7 @@ class Actions:
             if not any(limit.device == person.devices[key].id for limit in replica.membership.limits):
                 self._end(device, key)
                 return True
-        writable = any(replica.keyring.get(epoch.id) for epoch in replica.membership.writing_epochs())
-        if person is self.people[0] and (not writable or len(replica.membership.epoch_tips()) > 1):
+        if person is self.people[0] and is_key_due(replica):
             self._rotate(device)
             return True
         return False

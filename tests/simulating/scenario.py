@@ -138,9 +138,12 @@ class Scenario:
         """Everything on, everybody reachable; until all have the same frames and nothing is left to do."""
         self.network.healed = True
         for device in self.devices:
-            if device.name in self.relay.lied_to and device.is_up:
+            device._come_back()
+        self.world.run(self.world.now + MINUTE)  # the last lies are still on their way
+        for device in self.devices:
+            if device.name in self.relay.lied_to:
                 device.start_over_with_the_relay()
-        self.world.run(self.world.now + 10 * MINUTE)  # the last identity keys are still on their way
+        self.world.run(self.world.now + 9 * MINUTE)  # and so are the last identity keys
         for _ in range(HEALING_ROUNDS):
             for device in self.devices:
                 device._come_back()
