@@ -245,7 +245,7 @@ def test_a_key_is_due_when_two_were_handed_out_at_once() -> None:
 
 
 def test_a_key_is_due_when_somebody_seals_a_record_under_one_that_not_all_have() -> None:
-    """Whoever lacks it would be kept from everything that names that record: all of what the owner says from then on."""
+    """Whoever lacks it would be kept from all that names that record: everything the owner says from then on."""
     owner = Person("Owner")
     owner.add("phone")
     laptop = owner.found()
