@@ -73,7 +73,7 @@ def test_a_planted_fault_is_caught(planted: Planted, rules: set[str]) -> None:
     [
         pytest.param(Planted(asks_no_role=True), (3, 15, 17), {"shown"}, id="anybody's role is enough"),
         pytest.param(
-            Planted(settles_nothing=True), (92, 129, 142), {"cut"}, id="an accomplice carries after the settlement"
+            Planted(settles_nothing=True), (11, 191, 254), {"cut"}, id="an accomplice carries after the settlement"
         ),
         pytest.param(Planted(trusts_the_stored=True), (21, 29), {"refused", "P2"}, id="stored unseen and believed"),
     ],
