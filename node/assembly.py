@@ -153,7 +153,8 @@ class Front:
             CommentHandlers(threads, library, work.runs),
             CoeditingHandlers(threads, library, work.runs),
         )
-        presence, control = PresenceHandlers(network.presence, library), ControlHandlers(company.control, library)
+        presence = PresenceHandlers(network.presence, library)
+        control = ControlHandlers(company.control, library, work.terminals)
         return {
             **routes.of_node(self.system, EventHandlers(core.store, core.bus, library, looking)),
             **routes.of_runs(RunHandlers(work.runs, work.providers, library)),

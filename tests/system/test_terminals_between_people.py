@@ -26,11 +26,14 @@ def test_a_teammate_sees_a_terminal_live_and_types_once_they_control_it(team: Te
     there.shows("got <from ana>")
     error = failing(team.ben, "terminal", "type", team.thread, terminal, "from ben", "--enter")
     assert error["code"] == "E006"
-    team.ana.run("control", team.thread, "--grant", "Ben", "--terminal", terminal)
+    team.ana.run("control", team.thread, "--grant", "Ben", "--terminal", terminal[:6])
     eventually(lambda: drives(team, terminal) == "Ben", "Ben drives")
     team.ben.run("terminal", "type", team.thread, terminal, "from ben", "--enter")
     there.shows("got <from ben>")
     assert failing(team.ana, "terminal", "type", team.thread, terminal, "mine", "--enter")["code"] == "E006"
+    nowhere = failing(team.ana, "control", team.thread, "--take", "--terminal", "zzzz")
+    assert nowhere["name"] == "TERMINAL_NOT_FOUND"
+    assert [each["terminal"] for each in nowhere["details"]["terminals"]] == [terminal]
     team.ana.run("control", team.thread, "--take", "--terminal", terminal)
     team.ana.run("terminal", "type", team.thread, terminal, "ana again", "--enter")
     there.shows("got <ana again>")

@@ -8,7 +8,7 @@ CONTROL = (
         "control",
         "Say who drives a thread or a terminal; ask for it, give it, take it back.",
         THREAD,
-        Argument("terminal", "TERMINAL", "one of its terminals", "--terminal"),
+        Argument("terminal", "TERMINAL", "one of its terminals: its id, or a unique beginning of it", "--terminal"),
         Argument("request", "", "ask for control", "--request", kind="flag"),
         Argument("text", "TEXT", "with --request: why", "--text"),
         Argument("withdraw", "", "ask no more", "--withdraw", kind="flag"),

@@ -21,7 +21,9 @@ CONTROL = (
         "/v1/threads/{thread}/control",
         "Who drives, who may type besides, who asks. Each change is told as `control.changed`, in this shape.",
         THREAD,
-        Parameter("terminal", "text", "One of its terminals.", place="query", maximum=32),
+        Parameter(
+            "terminal", "text", "One of its terminals: its id, or a unique beginning of it.", place="query", maximum=32
+        ),
         result=_STATE,
         errors=ABOUT_THREAD,
     ),
@@ -34,7 +36,7 @@ CONTROL = (
         THREAD,
         Parameter("action", "text", "What to do.", required=True, choices=ACTIONS),
         Parameter("who", "text", "Name, device name, id, or unique prefix of the id.", maximum=200),
-        Parameter("terminal", "text", "One of its terminals.", maximum=32),
+        Parameter("terminal", "text", "One of its terminals: its id, or a unique beginning of it.", maximum=32),
         Parameter("text", "text", "With a request: why.", maximum=1_000),
         result=_STATE,
         errors=(*WRITE_THREAD, e.MEMBER_NOT_FOUND),
