@@ -1,5 +1,6 @@
 """Who drives: exactly one, whatever anybody writes and in whatever order it comes."""
 
+import hashlib
 import itertools
 import random
 from typing import Any
@@ -11,8 +12,10 @@ from crdt import comment_edits
 from crdt.comments import Request
 from crdt.control import Helm, State
 from crdt.control_words import (
+    MAX_AFTER,
     MAX_HANDOVERS,
     HandOver,
+    Typing,
     Word,
     forget_handovers,
     put_handover,
@@ -23,7 +26,7 @@ from crdt.control_words import (
 from crdt.ids import IdentityId, to_text
 from crdt.permissions import Lane, LaneKind, Role
 from crdt.records import Grant
-from crdt.stewardship import restriction
+from crdt.stewardship import restriction, revocation
 from tests.crdt.people import Desk, Person
 from tests.crdt.world import invite, pass_round, rebuilt, restrict, settled, shuffled
 
@@ -191,6 +194,67 @@ def test_who_gets_the_right_back_does_not_get_control_back_with_it() -> None:
     assert drives(ana, carl) == BEN.id
 
 
+def test_who_was_a_commenter_for_a_while_does_not_drive_again_by_the_old_word() -> None:
+    ana, _, carl = together()
+    give(ana, BEN)
+    restrict(ana, BEN, Role.COMMENTER)
+    ana.kept(ana.replica.commit_record(LaneKind.CONTROL, [Grant(BEN.id, Role.EDITOR, "Ben")]))
+    assert drives(ana, carl) == ANA.id
+
+
+def test_who_ends_a_lost_device_of_theirs_goes_on_driving() -> None:
+    ana, dora = ANA.found(), Person("Dora")
+    dora.add("phone")
+    invite(ana, dora)
+    laptop = dora.desk(ana.replica.thread)
+    give(ana, dora)
+    pass_round(ana, laptop)
+    ended = revocation(laptop.replica, dora.devices["phone"].id, [dora.revoke("phone")])
+    laptop.kept(laptop.replica.commit_record(LaneKind.IDENTITY, ended))
+    pass_round(ana, laptop)
+    assert ana.replica.membership.is_revoked(dora.devices["phone"].id)
+    assert drives(ana, laptop) == dora.id
+
+
+@pytest.mark.parametrize("role", [Role.NONE, Role.VIEWER, Role.COMMENTER])
+def test_a_terminal_of_somebody_who_lost_the_right_is_the_owners_to_drive(role: Role) -> None:
+    ana, ben, carl = together()
+    assert drives(ana, ben, carl, target="t1", host=BEN) == BEN.id
+    restrict(ana, BEN, role)
+    assert drives(ana, carl, target="t1", host=BEN) == ANA.id
+
+
+@pytest.mark.parametrize("role", [Role.NONE, Role.VIEWER, Role.COMMENTER])
+def test_who_may_type_does_so_no_more_once_the_right_to_edit_is_lost(role: Role) -> None:
+    ana, ben, carl = together()
+    let_type(ana, BEN)
+    pass_round(ana, ben, carl)
+    assert state(carl).typing == (BEN.id,)
+    restrict(ana, BEN, role)
+    pass_round(ana, carl)
+    assert state(carl).typing == () == state(ana).typing
+
+
+def test_a_request_of_somebody_who_may_not_comment_any_more_stands_no_longer() -> None:
+    ana, ben, carl = together(Role.COMMENTER)
+    ask(ben)
+    pass_round(ana, ben, carl)
+    assert [each.identity for each in state(carl).asked] == [BEN.id]
+    restrict(ana, BEN, Role.VIEWER)
+    pass_round(ana, carl)
+    assert state(carl).asked == () == state(ana).asked
+
+
+def test_a_request_that_was_taken_back_stands_no_longer() -> None:
+    ana, ben, carl = together()
+    ask(ben)
+    (mine,) = Helm(ben.replica).own_requests(me(ben), "")
+    lane = Lane(LaneKind.COMMENTS, me(ben))
+    ben.kept(ben.replica.commit(lane, lambda doc: comment_edits.withdraw_request(doc, mine.id, 9)))
+    pass_round(ana, ben, carl)
+    assert state(carl).asked == () and not Helm(carl.replica).own_requests(me(ben), "")
+
+
 def test_a_restriction_concurrent_with_the_word_wins() -> None:
     ana, _, carl = together()
     phone = ANA.desk(ana.replica.thread, "phone")
@@ -223,6 +287,40 @@ def test_nobody_hands_on_what_they_do_not_drive() -> None:
     forge(carl, CARL, "nothing")
     decide(carl, lambda doc: put_word(doc, Word("", me(carl), next(NAMES), 1, 2**52, CARL.id, (word.id,))))
     assert drives(ana, ben, carl) == BEN.id
+
+
+def test_only_the_owner_says_who_types() -> None:
+    """Or any editor could bring a driver down to typing, and put themselves beside every driver."""
+    ana, ben, carl = together()
+    give(ana, BEN)
+    let_type(carl, BEN)
+    let_type(carl, CARL)
+    assert drives(ana, ben, carl) == BEN.id
+    assert state(ana).typing == () == state(carl).typing
+
+
+@pytest.mark.parametrize("forbids", ["laptop", "phone"])
+def test_of_two_devices_of_the_owner_forbidding_to_type_beats_allowing_it(forbids: str) -> None:
+    ana, ben, carl = together()
+    phone = ANA.desk(ana.replica.thread, "phone")
+    pass_round(ana, phone, ben, carl)
+    let_type(ana, BEN, forbids != "laptop")
+    let_type(phone, BEN, forbids != "phone")
+    pass_round(ana, phone, ben, carl)
+    assert {state(desk).typing for desk in (ana, phone, ben, carl)} == {()}
+
+
+def test_words_that_each_come_after_the_other_are_judged_as_if_neither_did() -> None:
+    """A patched device of the owner's can name a word that is yet to come; nobody's software stops at that."""
+    ana, ben, carl = together()
+    phone = ANA.desk(ana.replica.thread, "phone")
+    pass_round(ana, phone, ben, carl)
+    decide(ana, lambda doc: put_typing(doc, Typing(BEN.id, me(ana), True, "one", 1, 9, ("other",))))
+    decide(phone, lambda doc: put_typing(doc, Typing(BEN.id, me(phone), False, "other", 1, 1, ("one",))))
+    decide(ana, lambda doc: put_word(doc, Word("", me(ana), "give", 1, 9, CARL.id, ("back",))))
+    decide(phone, lambda doc: put_word(doc, Word("", me(phone), "back", 1, 1, None, ("give",))))
+    assert drives(ana, phone, ben, carl) == ANA.id
+    assert state(carl).typing == () and state(carl).under == "back"
 
 
 def test_nobody_hands_on_what_was_taken_back_however_it_is_dated() -> None:
@@ -308,6 +406,75 @@ def test_what_has_not_the_form_is_passed_over_and_what_is_beyond_the_limit_too()
     assert len(spent) == MAX_HANDOVERS
     decide(ben, lambda doc: forget_handovers(doc, spent))
     assert drives(ana, ben, carl) == CARL.id
+
+
+def test_hand_overs_that_two_devices_lay_in_a_circle_end() -> None:
+    ana, ben, carl = together()
+    phone = BEN.desk(ana.replica.thread, "phone")
+    word = give(ana, BEN)
+    pass_round(ana, ben, phone, carl)
+    forge(ben, BEN, word.id, "a1")
+    forge(ben, BEN, "a1", "a2")
+    forge(phone, BEN, "a2", "a1")
+    assert drives(ana, ben, phone, carl) == ANA.id
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"to": to_text(bytes(20))},
+        {"to": to_text(bytes(40))},
+        {"after": [f"n{number}" for number in range(MAX_AFTER + 1)]},
+        {"after": "w1"},
+        {"after": ["NO"]},
+        {"restricted": -1},
+        {"key": -1},
+    ],
+)
+def test_a_word_of_the_owners_in_no_known_form_changes_nothing(values: dict[str, Any]) -> None:
+    ana, ben, carl = together()
+    phone = ANA.desk(ana.replica.thread, "phone")
+    give(ana, BEN)
+    pass_round(ana, phone, ben, carl)
+    known = {"id": "x", "at": 2**40, "key": 2**40, **values}
+    decide(phone, lambda doc: root(doc, "control").update({"/": pycrdt.Map(known)}))
+    assert drives(ana, phone, ben, carl) == BEN.id
+
+
+def test_who_may_type_is_said_by_yes_or_no_and_nothing_else() -> None:
+    ana, ben, carl = together()
+    values = {"id": "x", "at": 1, "key": 1, "allowed": 1}
+    decide(ana, lambda doc: root(doc, "typing").update({to_text(BEN.id): pycrdt.Map(values)}))
+    pass_round(ana, ben, carl)
+    assert state(carl).typing == ()
+
+
+def test_of_a_lane_so_many_words_are_read_and_no_more() -> None:
+    ana, ben, carl = together()
+    people = [hashlib.sha256(b"%d" % number).digest() for number in range(257)]
+
+    def flood(doc: Doc) -> None:
+        for number, person in enumerate(people):
+            put_word(doc, Word(f"t{number}", me(ana), f"w{number}", 1, number))
+            put_typing(doc, Typing(IdentityId(person), me(ana), True, f"y{number}", 1, number))
+
+    decide(ana, flood)
+    give(ana, BEN)
+    let_type(ana, BEN)
+    pass_round(ana, ben, carl)
+    helm = Helm(carl.replica)
+    assert helm.targets() == sorted(["", *(f"t{number}" for number in range(256))])
+    assert helm.state().driver == ANA.id and helm.state().typing == ()
+
+
+def test_nobody_removes_hand_overs_of_another_device() -> None:
+    ana, ben, carl = together()
+    give(ana, BEN)
+    pass_round(ana, ben, carl)
+    forge(ben, BEN, "nothing", "mine")
+    forge(carl, BEN, "nothing", "his")
+    pass_round(ana, ben, carl)
+    assert Helm(ben.replica).spent(me(ben)) == ["mine"] and Helm(ben.replica).spent(me(carl)) == ["his"]
 
 
 def test_what_is_refused_to_be_written_is_what_nobody_would_read() -> None:
