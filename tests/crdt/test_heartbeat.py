@@ -153,7 +153,81 @@ def test_a_device_that_was_put_back_itself_says_so_until_it_has_caught_up() -> N
     assert whys(again, put_back) == []
 
 
+def test_a_minute_is_how_long_the_relay_has() -> None:
+    ana, _, carl = together()
+    restrict(ana, BEN)
+    watching = watch(carl)
+    hear(watching, carl, ana)
+    assert whys(watching, carl, NOW + 59_999) == []
+    assert whys(watching, carl, NOW + 60_000) == [("control withheld", None)]
+
+
+def test_a_device_that_goes_on_speaking_of_less_does_not_put_the_warning_off() -> None:
+    ana, ben, carl = together()
+    before = says(ben)
+    invite(ana, Person("Dora"))
+    pass_round(ana, ben, carl)
+    watching = watch(carl)
+    hear(watching, carl, ben)
+    for second in range(0, PATIENCE_MS, 10_000):
+        hear(watching, carl, ben, before, now_ms=NOW + second)
+    assert watching.warnings(carl.replica, LATER) == [Warning("rolled back", device(ben), NOW)]
+
+
+def test_the_membership_is_known_as_of_no_beat_while_a_proven_record_is_missing() -> None:
+    """Not even of the owner's own device, should the relay have put that one back."""
+    ana, ben, carl = together()
+    before = says(ana)
+    restrict(ana, Person("Dora"))
+    pass_round(ana, ben)
+    watching = watch(carl)
+    hear(watching, carl, ben)
+    hear(watching, carl, ana, before, now_ms=NOW + 5)
+    assert watching.marks.as_of == 0
+
+
 # ---- what others try
+
+
+def test_of_so_many_devices_at_most_a_mark_is_kept_the_latest_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    ana, ben, carl = together()
+    monkeypatch.setattr(heartbeat, "MAX_MARKED", 1)
+    watching = watch(carl)
+    hear(watching, carl, ana)
+    hear(watching, carl, ben)
+    assert list(watching.marks.heads) == [device(ben)]
+
+
+def test_who_speaks_of_something_else_instead_is_not_said_to_be_rolled_back() -> None:
+    """A beat names a few heads of many, so that alone proves nothing."""
+    ana, ben, carl = together()
+    phone = ANA.desk(ana.replica.thread, "phone")
+    pass_round(ana, phone)
+    one, other = [
+        envelope_of(desk, desk.introduce(person)).id for desk, person in ((ana, Person("Dora")), (phone, Person("Eve")))
+    ]
+    pass_round(ana, phone, ben, carl)
+    watching = watch(carl)
+    assert hear(watching, carl, ben, lying(ben, heads=(one,)))
+    assert hear(watching, carl, ben, lying(ben, heads=(other,)))
+    assert whys(watching, carl) == []
+
+
+def test_proofs_that_do_not_fit_beside_each_other_are_left_out() -> None:
+    ana, ben, _ = together()
+    phone = ANA.desk(ana.replica.thread, "phone")
+    pass_round(ana, phone)
+    ana.introduce(Person("Dora"))
+    phone.introduce(Person("Eve"))
+    invite(ana, Person("Dora"))
+    invite(phone, Person("Eve"))
+    pass_round(ana, phone, ben)
+    real = found(ana, heartbeat.newest_control(ana.replica)[0])
+    assert real is not None and len(heartbeat.newest_control(ana.replica)) == 2
+    long = msgspec.structs.replace(real.header, seen=tuple(os.urandom(32) for _ in range(40)))
+    envelope = Envelope(EnvelopeId(real.id), long, codec.encode(long), real.signature, real.body)
+    made = beat(ana.replica, device(ana), lambda node: envelope)
+    assert len(made) <= MAX_PAYLOAD_BYTES and len(heartbeat.decode_heartbeat(made).proofs) == 1
 
 
 def lying(desk: Desk, **changes: object) -> bytes:

@@ -1,5 +1,7 @@
 """Invitation links: written, read back, refused by name, and silent about their secret."""
 
+import base64
+
 import pytest
 
 from crdt import errors, ids
@@ -35,6 +37,11 @@ def test_the_secret_stands_in_the_fragment_alone_and_never_in_repr() -> None:
     spelled = ids.to_text(SECRET)[:50]
     assert fragment.startswith(spelled)
     assert spelled not in before and spelled not in repr(link()) and repr(SECRET) not in repr(link())
+
+
+def test_no_spelling_of_the_secret_stands_in_repr() -> None:
+    shown = repr(link()).lower()
+    assert SECRET.hex()[:16] not in shown and base64.b64encode(SECRET).decode().lower()[:16] not in shown
 
 
 GOOD = str(link())

@@ -12,6 +12,8 @@ from crdt.identity import KEY
 from crdt.ids import SessionId
 from crdt.invite_link import InviteLink
 from crdt.invites import (
+    MAX_RECORDS,
+    MAX_REDEMPTION_BYTES,
     Asking,
     InviteKeys,
     Redemption,
@@ -23,7 +25,8 @@ from crdt.invites import (
 )
 from crdt.inviting import State
 from crdt.permissions import LaneKind, Role
-from crdt.records import Admit
+from crdt.records import Admit, Invite
+from crdt.wire import MAX_LETTER_BYTES
 from tests.crdt.people import Desk, Person
 from tests.crdt.world import assert_order_plays_no_part, pass_round, restrict, settled
 
@@ -337,6 +340,148 @@ def test_a_redemption_that_the_invites_key_did_not_sign_is_refused() -> None:
     ):
         with pytest.raises(PeerFault, match="of the invite"):
             open_redemption(invite, link.thread, sealed(by_invite))
+
+
+@pytest.mark.parametrize("senior", ["Ben", "Carl"])
+def test_of_two_who_raced_for_one_use_whoever_the_senior_device_let_in_stays(senior: str) -> None:
+    """Not whoever chose the smaller redemption: a joiner can make as many as they like."""
+    _, laptop, phone = owners_desks()
+    link = offer(laptop)
+    pass_round(laptop, phone)
+    first, second = (BEN, CARL) if senior == "Ben" else (CARL, BEN)
+    admit(laptop, link, first)
+    admit(phone, link, second)
+    pass_round(laptop, phone)
+    members = laptop.replica.membership.members()
+    assert first.id in members and second.id not in members
+
+
+@pytest.mark.parametrize("first", ["laptop", "phone"])
+def test_a_junior_device_can_not_widen_a_link_by_offering_its_key_again(first: str) -> None:
+    """A stolen phone knows every link's secret, and so its key."""
+    _, laptop, phone = owners_desks()
+    link = offer(laptop, Role.VIEWER)
+    wide = Invite(InviteKeys.from_secret(link.secret).id, int(Role.EDITOR), 0, 9, False, "")
+    if first == "laptop":
+        pass_round(laptop, phone)
+    phone.kept(phone.replica.commit_record(LaneKind.CONTROL, [wide]))
+    pass_round(laptop, phone)
+    offered = phone.replica.membership.invites.offered[wide.key].action
+    assert (offered.role, offered.uses) == (int(Role.VIEWER), 1)
+    assert_order_plays_no_part(laptop)
+
+
+def test_an_admission_by_a_link_that_its_author_had_not_heard_of_lets_nobody_in() -> None:
+    _, laptop, phone = owners_desks()
+    link = offer(laptop)
+    blind = Admit(InviteKeys.from_secret(link.secret).id, bytes(32), CARL.id, bytes(32), "Carl")
+    phone.kept(phone.replica.commit_record(LaneKind.CONTROL, [blind, *stewardship.introduction(CARL.entries)]))
+    pass_round(laptop, phone)
+    assert laptop.replica.membership.role(CARL.id) is Role.NONE
+    assert admit(laptop, link, BEN), "nor does it take the use away"
+    assert_order_plays_no_part(laptop)
+
+
+def test_who_leaves_of_their_own_accord_closes_no_link_behind_them() -> None:
+    """Else any member could keep everybody else out."""
+    _, laptop, _ = owners_desks()
+    link = offer(laptop, uses=3)
+    admit(laptop, link, BEN)
+    ben = BEN.desk(link.thread)
+    pass_round(laptop, ben)
+    left = stewardship.restriction(ben.replica, BEN.id, Role.NONE)
+    ben.kept(ben.replica.commit_record(LaneKind.IDENTITY, left))
+    pass_round(laptop, ben)
+    assert laptop.replica.membership.role(BEN.id) is Role.NONE
+    assert stands(laptop, link, DORA) is State.WAITING
+
+
+def test_who_is_lowered_and_not_put_out_leaves_the_link_open_for_others() -> None:
+    _, laptop, _ = owners_desks()
+    link = offer(laptop, uses=3)
+    admit(laptop, link, BEN)
+    restrict(laptop, BEN, Role.VIEWER)
+    assert admit(laptop, link, DORA)
+    assert laptop.replica.membership.role(BEN.id) is Role.VIEWER
+
+
+def test_the_links_of_the_owner_before_let_nobody_into_a_thread_that_was_handed_over() -> None:
+    ana, laptop, _ = owners_desks()
+    link = offer(laptop, uses=3)
+    admit(laptop, link, BEN)
+    made = stewardship.offer(laptop.replica, ana.root.signing, BEN.id)
+    commit = laptop.replica.commit_record(LaneKind.CONTROL, [made])
+    laptop.kept(commit)
+    ben = BEN.desk(link.thread)
+    pass_round(laptop, ben)
+    assert ben.replica.author and commit.receipt.envelope is not None
+    taken = stewardship.acceptance(ben.replica, commit.receipt.envelope.id, ana.id)
+    ben.kept(stewardship.rotate(ben.replica, ben.replica.author, stewardship.readers(ben.replica.membership), taken))
+    assert ben.replica.role() is Role.OWNER
+    assert refused(ben, link, CARL) is errors.INVITE_WITHDRAWN
+    assert stands(ben, link, CARL) is State.WITHDRAWN
+    assert stands(ben, offer(ben), CARL) is State.WAITING
+
+
+def test_the_owner_can_not_be_let_in_by_their_own_link() -> None:
+    """It would use the link up, and stand as a grant below the owner's own right once the thread is handed over."""
+    ana, laptop, _ = owners_desks()
+    assert refused(laptop, offer(laptop), ana) is errors.PERMISSION_DENIED
+
+
+def test_a_device_whose_own_log_has_ended_it_asks_in_vain() -> None:
+    ben = Person("Ben")
+    phone = ben.add("phone")
+    _, laptop, _ = owners_desks()
+    link = offer(laptop)
+    ben.revoke("phone")
+    author = Author(phone, ben.id, SessionId(bytes(16)), ben.author().random)
+    invite = InviteKeys.from_secret(link.secret)
+    with pytest.raises(PeerFault, match="not a device of that identity"):
+        open_redemption(invite, link.thread, redeem(invite, link.thread, author, ben.entries, "Ben", LOGIN))
+
+
+def test_a_thief_with_the_newest_key_and_an_ended_device_does_not_join_either() -> None:
+    ben = Person("Ben")
+    phone = ben.add("phone")
+    _, laptop, _ = owners_desks()
+    link, shown = offer(laptop), list(ben.entries)
+    ben.revoke("phone")  # and no fresh identity key yet
+    laptop.introduce(ben)
+    author = Author(phone, ben.id, SessionId(bytes(16)), ben.author().random)
+    invite = InviteKeys.from_secret(link.secret)
+    asking = open_redemption(invite, link.thread, redeem(invite, link.thread, author, shown, "Ben", LOGIN))
+    assert inviting.knows_better(laptop.replica.membership, asking)
+    assert laptop.replica.author
+    with pytest.raises(OpenSeshError) as raised:
+        inviting.admit(laptop.replica, laptop.replica.author, asking, NOW)
+    assert raised.value.kind is errors.AUTH_FAILED
+
+
+def test_what_is_larger_than_a_mailbox_takes_is_refused_before_any_key_is_tried() -> None:
+    invite = InviteKeys.from_secret(bytes(32))
+    with pytest.raises(PeerFault, match="too large"):
+        open_redemption(invite, bytes(32), bytes(MAX_REDEMPTION_BYTES + 1))
+
+
+def test_each_key_of_a_link_is_another_one() -> None:
+    """What asks to be let in can't be played back as an answer, and the other way round."""
+    invite = InviteKeys.from_secret(bytes(32))
+    assert len({invite.signing.seed, invite.sealing, invite.answering, bytes(32)}) == 4
+
+
+def test_an_answer_brings_the_newest_records_that_fit_a_letter_in_their_order() -> None:
+    invite = InviteKeys.from_secret(bytes(32))
+
+    def brought(records: list[bytes]) -> tuple[bytes, ...]:
+        sealed = seal_answer(invite, bytes(32), BEN.id, "removed", os.urandom, records)
+        assert len(sealed) <= MAX_LETTER_BYTES
+        return open_answer(invite, bytes(32), BEN.id, sealed).records
+
+    many = [bytes([number]) * 100 for number in range(100)]
+    assert brought(many) == tuple(many[-MAX_RECORDS:])
+    large = [bytes([number]) * 10_000 for number in range(5)]
+    assert brought(large) == tuple(large[-3:])
 
 
 def test_a_redemption_opens_for_its_own_link_and_thread_alone() -> None:

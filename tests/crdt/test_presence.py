@@ -310,6 +310,69 @@ def test_a_flood_by_strangers_costs_no_signature_and_no_memory(monkeypatch: pyte
     assert not listening._tracks
 
 
+def test_a_commenter_asks_for_control_and_types_nothing() -> None:
+    ana, ben, _ = together(Role.COMMENTER)
+    listening = ears(ana)
+    dropped(listening, forged(ben, kind="keys", payload=b"x"), "no right")
+    assert listening.take(forged(ben, kind="control", payload=b"x"), NOW)
+
+
+def test_keys_last_a_minute_and_everything_else_ten() -> None:
+    """What a relay can hold back, in figures: the constants themselves are the promise."""
+    ana, ben, _ = together()
+    typed = voice(ben).say(epoch(ben.replica), "keys", b"x", NOW)
+    looks = voice(ben).say(epoch(ben.replica), "here", HERE, NOW)
+    for early, late in ((typed, 60_001), (looks, 600_001)):
+        dropped(ears(ana), early, "wrong time", NOW + late)
+        dropped(ears(ana), early, "wrong time", NOW - late)
+        assert ears(ana).take(early, NOW + late - 1) and ears(ana).take(early, NOW - late + 1)
+
+
+def test_a_former_stream_does_not_come_back_by_a_message_of_the_same_moment() -> None:
+    """A relay that held one of them back would have the newer process's words taken for old ones."""
+    ana, ben, _ = together()
+    listening, former, present = ears(ana), voice(ben, "former"), voice(ben, "present")
+    assert listening.take(former.say(epoch(ben.replica), "keys", b"1", NOW), NOW)
+    held_back = former.say(epoch(ben.replica), "keys", b"2", NOW + 10)
+    assert listening.take(present.say(epoch(ben.replica), "keys", b"3", NOW + 10), NOW)
+    dropped(listening, held_back, "replayed")
+
+
+def test_a_device_of_ours_that_we_have_ended_is_not_believed_though_the_thread_still_does() -> None:
+    owner = Person("Olga")
+    phone = owner.add("phone")
+    desk = owner.found()
+    assert phone.id in desk.replica.membership.identity_of
+    owner.revoke("phone")
+    listening = ears(desk)
+    listening.renew(standing(desk.replica.membership, desk.replica.keyring, fold_log(owner.id, owner.entries)))
+    message = Voice(phone, desk.replica.thread, randomness("phone")).say(epoch(desk.replica), "keys", b"rm", NOW)
+    dropped(listening, message, "no member")
+
+
+def test_one_device_has_a_hundred_signatures_checked_at_once_and_fifty_a_second_however_long_it_was_silent() -> None:
+    ana, ben, _ = together()
+    listening = ears(ana)
+
+    def checked(now_ms: int) -> int:
+        """How many of a thousand forgeries of one moment had their signature looked at."""
+        before = listening.dropped["bad signature"]
+        for counter in range(1, 1_001):
+            listening.take(forged(ben, signer=CARL, counter=counter, at=now_ms), now_ms)
+        return listening.dropped["bad signature"] - before
+
+    assert checked(NOW) == 100
+    assert checked(NOW + 1_000) == 50
+    assert checked(NOW + 3_600_000) == 100
+
+
+def test_what_is_larger_than_a_relay_passes_on_is_dropped_before_any_key_is_tried() -> None:
+    ana, ben, _ = together()
+    listening, good = ears(ana), forged(ben)
+    dropped(listening, good[:33] + bytes(wire.MAX_PRESENCE_BYTES), "bad presence")
+    dropped(listening, good[:33] + bytes(wire.MAX_PRESENCE_BYTES - 33), "wrong epoch")
+
+
 def test_ten_thousand_malformed_messages_are_dropped_by_name_and_the_next_good_one_is_heard() -> None:
     ana, ben, _ = together()
     listening, source = ears(ana), random.Random(7)
