@@ -267,6 +267,10 @@ class Threads:
                 if draft.frames or opened.replica.stale:
                     self.forget(thread)
                 raise
+            if opened.replica.stale:  # it took something back, or gave what had been set aside a right
+                self.forget(thread)
+        if opened.replica.stale:
+            await self._rebuilt(thread)
 
     @contextlib.asynccontextmanager
     async def _held(self, get: Callable[[], Awaitable[OpenThread]]) -> AsyncIterator[OpenThread]:
