@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 
 from crdt import errors, wire
+from crdt.author import Author
 from crdt.errors import OpenSeshError
-from crdt.ids import ThreadId
+from crdt.ids import SessionId, ThreadId
 from crdt.invite_link import InviteLink
-from crdt.invites import InviteKeys, redeem
+from crdt.invites import InviteKeys, open_answer, redeem
 from crdt.inviting import offer_invite, withdraw_invite
-from crdt.permissions import Role
+from crdt.permissions import LaneKind, Role
+from crdt.stewardship import introduction
 from node.affairs import Room
-from node.sharing.door import MAX_ASKING, Door
+from node.sharing.door import ASKED, MAX_ASKING, Door
 from node.sharing.links import Links
 from tests.crdt.people import Person
 from tests.node.second_device import Machine, machine
@@ -187,6 +189,79 @@ async def test_how_many_may_wait_for_a_yes_is_bounded_for_each_link(
     await ana.tend()
     assert len(ana.machine.account.affairs.asking) == 4
     assert "Ben" in [row["name"] for row in ana.links().requests()]
+
+
+async def test_who_waits_for_a_yes_already_is_told_so_again_also_when_there_is_no_room_for_others(
+    ana: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.sharing.door.MAX_ASKING", 1)
+    link = await ana.link(approve=True)
+    keys = InviteKeys.from_secret(link.secret)
+    ana.knock(link, BEN)
+    again = list(ana.relay.mail)
+    for _ in range(2):
+        ana.relay.letters.clear()
+        ana.relay.mail = list(again)
+        await ana.tend()
+        _, letter = ana.relay.letters[LOGINS["Ben"]]
+        assert open_answer(keys, ana.thread, BEN.id, letter).state == ASKED
+    assert await ana.role(BEN) is Role.NONE
+
+
+async def test_a_thief_with_a_members_ended_device_gets_no_certificate_by_asking_again(ana: Owner) -> None:
+    """The log that the thief shows has no revocation in it; the thread knows better."""
+    ben = Person("Ben")
+    phone, link = ben.add("phone"), await ana.link(uses=3)
+    shown = list(ben.entries)
+    ana.knock(link, ben)
+    await ana.tend()
+    ben.revoke("phone")
+    async with ana.machine.threads.change(ana.thread) as draft:
+        draft.record(LaneKind.CONTROL, introduction(ben.entries))
+    author = Author(phone, ben.id, SessionId(bytes(16)), ben.author().random)
+    thief = b"t" * 32
+    ana.relay.mail.append(redeem(InviteKeys.from_secret(link.secret), link.thread, author, shown, "Ben", thief))
+    await ana.tend()
+    assert ana.relay.letters.get(thief, (None, b""))[0] is None
+    assert certified(ana, ben) and await ana.door.logins(ana.thread) == {LOGINS["Ben"]}
+
+
+async def test_whoever_stays_is_certified_anew_when_the_rooms_generation_rises(ana: Owner) -> None:
+    link = await ana.link(uses=2)
+    ana.knock(link, BEN)
+    ana.knock(link, CARL)
+    await ana.tend()
+    await ana.machine.account.put("index", {f"{_text(ana.thread)}/generation": 1})
+    await ana.tend()
+    assert ana.relay.generation == 1 and certified(ana, BEN) and certified(ana, CARL)
+
+
+async def test_somebody_who_is_known_by_a_name_takes_no_other_one_by_asking_again(ana: Owner) -> None:
+    link = await ana.link(uses=2)
+    ana.knock(link, BEN)
+    await ana.tend()
+    ana.knock(link, BEN, name="Ana's boss")
+    await ana.tend()
+    assert ana.machine.account.affairs.met[BEN.id] == "Ben"
+
+
+async def test_mail_is_not_taken_for_answered_when_the_relay_is_gone_meanwhile(
+    ana: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = await ana.link()
+    await ana.close(closed)
+    ana.knock(closed, BEN)
+
+    async def gone(*_: object) -> None:
+        raise errors.RELAY_UNREACHABLE("gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ana.relay, "deposit", gone)
+        with pytest.raises(OpenSeshError) as caught:
+            await ana.tend()
+    assert caught.value.kind is errors.RELAY_UNREACHABLE and len(ana.relay.mail) == 1
+    await ana.tend()
+    assert not ana.relay.mail and LOGINS["Ben"] in ana.relay.letters
 
 
 async def test_two_who_ask_under_one_name_are_told_apart_by_their_ids(ana: Owner) -> None:
