@@ -6,7 +6,7 @@ import pytest
 from crdt import stewardship
 from crdt.ids import DeviceId
 from crdt.permissions import LaneKind, Role
-from crdt.records import Cut, Settle
+from crdt.records import Cut, Restrict, Settle
 from crdt.settlement import open_matters, settlement
 from tests.crdt.people import Desk, Person
 from tests.crdt.world import (
@@ -308,6 +308,43 @@ def test_a_matter_is_open_until_every_editors_device_has_written_knowing_of_it()
     assert not matter.unheard
     ana.kept(ana.replica.commit_record(LaneKind.CONTROL, [settlement(ana.replica, matter)]))
     assert not open_matters(ana.replica)
+
+
+def test_a_device_that_was_ended_is_not_waited_for() -> None:
+    ana, dora_ = ANA.found(), Person("Dora with a phone")
+    dora_.add("phone")
+    invite(ana, BEN, dora_)
+    restrict(ana, BEN)
+    (matter,) = open_matters(ana.replica)
+    assert matter.unheard == {device.id for device in dora_.devices.values()}
+    dora_.revoke("phone")
+    ana.introduce(dora_)
+    (matter,) = open_matters(ana.replica)
+    assert matter.unheard == {dora_.devices["laptop"].id}
+
+
+def test_who_is_only_told_what_they_may_do_already_makes_no_matter_to_settle() -> None:
+    ana, *_ = together()
+    ana.kept(ana.replica.commit_record(LaneKind.CONTROL, [Restrict(BEN.id, int(Role.EDITOR), ())]))
+    assert ana.replica.membership.role(BEN.id) is Role.EDITOR
+    assert open_matters(ana.replica) == []
+
+
+def test_the_settlement_of_one_devices_end_names_nothing_of_the_others() -> None:
+    ana, dora_ = ANA.found(), Person("Dora with a phone")
+    phone_ = dora_.add("phone")
+    invite(ana, dora_)
+    laptop, phone = dora_.desk(ana.replica.thread), dora_.desk(ana.replica.thread, "phone")
+    pass_round(ana, laptop, phone)
+    append(laptop, "tea")
+    pass_round(laptop, phone)
+    append(phone, " and milk")
+    pass_round(ana, laptop, phone)
+    ended = stewardship.revocation(ana.replica, phone_.id, [dora_.revoke("phone")])
+    ana.kept(ana.replica.commit_record(LaneKind.CONTROL, ended))
+    (matter,) = open_matters(ana.replica)
+    made = settlement(ana.replica, matter)
+    assert isinstance(made, Settle) and {cut.device for cut in made.cuts} == {phone_.id}
 
 
 def test_whoever_comes_back_after_a_settlement_goes_on_in_a_new_session() -> None:

@@ -8,7 +8,7 @@ from crdt import frames as wire
 from crdt.envelope import Envelope
 from crdt.errors import PeerFault
 from crdt.forks import Forks
-from crdt.permissions import LaneKind
+from crdt.permissions import LaneKind, Role
 from crdt.records import Relays
 from crdt.replica import Replica
 from tests.crdt.people import Desk, Person
@@ -17,6 +17,7 @@ from tests.crdt.world import (
     assert_order_plays_no_part,
     draft,
     envelope_of,
+    forged,
     invite,
     pass_round,
     rebuilt,
@@ -218,6 +219,81 @@ def test_ones_own_second_device_is_the_weaker_witness() -> None:
         ana.read([frame for frame in (*another.frames, *phone.frames) if frame not in ana.frames])
     pass_round(ana, reader)
     assert "seen by Carl" in _messages(settled(ana))
+
+
+@pytest.mark.parametrize("lower", [True, False])
+def test_ones_own_second_device_does_not_outweigh_anybody_by_the_choice_of_a_hash(lower: bool) -> None:
+    """Who says two things can make as many of them as it takes, until one has the hash they like."""
+    owner, cheat, carl = Person("Ana"), Person("Cheat"), Person("Carl")
+    cheat.add("phone")
+    ana = owner.found()
+    invite(ana, cheat, carl)
+    laptop, phone = cheat.desk(ana.replica.thread), cheat.desk(ana.replica.thread, "phone")
+    reader = carl.desk(ana.replica.thread)
+    pass_round(ana, laptop, phone, reader)
+    for desk, word in ((phone, "phone opens"), (reader, "carl opens"), (laptop, "common")):
+        desk.say(word)
+    base = list(laptop.frames)
+    seen = laptop.say("seen by Carl")
+    pass_round(reader, laptop)
+    reader.say("carl answers")
+    liked = _branch(cheat, ana, base, envelope_of(laptop, seen).id, lower)
+    pass_round(phone, liked)
+    phone.say("I saw that")
+    pass_round(ana, reader)
+    pass_round(ana, phone)
+    assert ana.shown() >= {"common", "seen by Carl"} and not any(text.startswith("try ") for text in ana.shown())
+    assert_order_plays_no_part(ana, range(4))
+
+
+@pytest.mark.parametrize("lower", [True, False])
+def test_of_two_branches_with_as_many_witnesses_the_lower_hash_is_kept(lower: bool) -> None:
+    ana = ANA.found()
+    dora_ = Person("Dora")
+    invite(ana, BEN, CARL, dora_)
+    ben, carl, dora = (person.desk(ana.replica.thread) for person in (BEN, CARL, dora_))
+    pass_round(ana, ben, carl, dora)
+    for desk, word in ((carl, "Carl opens"), (dora, "Dora opens"), (ben, "common")):
+        desk.say(word)
+    base = list(ben.frames)
+    left = ben.say("left")
+    right = _branch(BEN, ana, base, envelope_of(ben, left).id, lower)
+    pass_round(carl, ben)
+    pass_round(dora, right)
+    carl.say("Carl answers")
+    dora.say("Dora answers")
+    pass_round(ana, carl)
+    pass_round(ana, dora)
+    assert ("left" in ana.shown()) is not lower
+    assert any(text.startswith("try ") for text in ana.shown()) is lower
+
+
+def _branch(person: Person, reader: Desk, base: list[bytes], than: bytes, lower: bool) -> Desk:
+    """Another version of what that device said next, with a lower hash than that one, or a higher one."""
+    for number in range(100):
+        other = person.desk(reader.replica.thread)
+        other.read(base)
+        made = other.say(f"try {number}")
+        if (envelope_of(other, made).id < than) is lower:
+            return other
+    raise AssertionError("no such hash among a hundred")
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.COMMENTER])
+def test_nobody_vouches_by_what_they_have_no_right_to_write(role: Role) -> None:
+    ana, ben, _ = together()
+    guest_ = Person("Guest")
+    invite(ana, guest_, role=role)
+    guest = guest_.desk(ana.replica.thread)
+    pass_round(ana, ben, guest)
+    ben.say("common")
+    other = twin(ben, BEN)
+    left = envelope_of(ben, ben.say("left")).id
+    other.say("right")
+    pass_round(ana, ben, other)
+    ana.read([forged(guest, guest.timeline, b"\0\0", seen=(left,))])
+    assert ana.shown() == {"common"}
+    assert_order_plays_no_part(ana)
 
 
 def test_a_copy_with_a_broken_signature_neither_kills_nor_forks_a_chain() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from crdt.envelope import MAX_HEADS, MAX_SEEN
 from crdt.permissions import LaneKind, Role
-from crdt.records import Restrict
+from crdt.records import Relays, Restrict
 from tests.crdt.people import Desk, Person
 from tests.crdt.world import assert_order_plays_no_part, envelope_of, forged, invite, of, pass_round, restrict
 
@@ -146,6 +146,20 @@ def test_an_envelope_whose_heads_go_back_ends_its_chain(backwards: bool) -> None
     pass_round(ana, ben)
     ana.replica.receive(frame)
     assert len(list(ana.replica.accepted(ben.timeline))) == (2 if backwards else 3)
+
+
+def test_an_envelope_whose_heads_go_back_ends_its_chain_also_if_no_key_was_replaced_meanwhile() -> None:
+    ana, ben, _ = crowd(1)
+    first = envelope_of(ben, ben.say("first")).header
+    ana.kept(ana.replica.commit_record(LaneKind.CONTROL, [Relays(("wss://relay.example",))]))
+    pass_round(ana, ben)
+    ben.say("second")
+    assert ben.replica.next_header(ben.timeline).epoch == first.epoch
+    frame = forged(ben, ben.timeline, b"\0\0", heads=first.heads)
+    pass_round(ana, ben)
+    ana.read([frame])
+    assert len(list(ana.replica.accepted(ben.timeline))) == 2
+    assert_order_plays_no_part(ana)
 
 
 def test_an_envelope_that_names_a_head_nobody_has_waits_for_it() -> None:
