@@ -151,6 +151,7 @@ async def test_nobody_who_does_not_look_says_that_they_are_here(two: Two) -> Non
         await until(lambda: len(two.air.said) == 1, "the desktop's word")
         await until(lambda: two.at_laptop.is_here(two.thread, two.desktop.account.device.id), "the desktop is seen")
     await until(lambda: len(two.air.said) == 2, "its goodbye")
+    await until(lambda: not two.at_laptop.is_here(two.thread, two.desktop.account.device.id), "the goodbye is heard")
     assert await two.at_laptop.show(two.thread) == []
 
 
