@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from crdt.control import Helm
 from crdt.control_words import Word, put_word
 from crdt.errors import OpenSeshError
 from crdt.ids import ThreadId, to_text
@@ -18,6 +19,8 @@ from node.happenings import Happening
 from node.sharing.people import People
 from tests.crdt.people import Person
 from tests.node.second_device import PATIENCE_S, Machine, machine
+from tests.node.two_people import shared
+from tests.waiting import until
 
 BEN, STRANGER = Person("Ben"), Person("Mallory")
 
@@ -109,3 +112,62 @@ async def test_nobody_who_is_no_member_is_given_anything(
     assert await control.driver(thread) == here.account.identity
     assert await control.may_type(thread, here.account.identity)
     assert not await control.may_type(thread, STRANGER.id)
+
+
+def control_of(made: Machine) -> Control:
+    return Control(made.account, made.threads, People(made.account, lambda thread, device: False))
+
+
+async def denied(attempt: Any) -> str:
+    """The role that it would take."""
+    with pytest.raises(OpenSeshError) as caught:
+        await attempt
+    assert caught.value.kind.name == "PERMISSION_DENIED"
+    return str(caught.value.details["role"])
+
+
+async def test_an_editor_who_does_not_drive_gives_and_takes_nothing_and_nothing_is_written(tmp_path: Path) -> None:
+    async with shared(tmp_path, Role.EDITOR) as both:
+        ben, me = control_of(both.ben.machine), to_text(both.ben.machine.account.identity)
+        before = await both.ben.frames(both.id)
+        assert await denied(ben.act(both.id, "grant", me)) == "owner"
+        assert await denied(ben.act(both.id, "hand", me)) == "driver"
+        assert await denied(ben.act(both.id, "take")) == "owner"
+        assert await denied(ben.act(both.id, "revoke")) == "owner"
+        assert await denied(ben.act(both.id, "type-only", me)) == "owner"
+        assert await denied(ben.act(both.id, "watch-only", to_text(both.ana.machine.account.identity))) == "owner"
+        assert await both.ben.frames(both.id) == before
+        await ben.close()
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.COMMENTER])
+async def test_nobody_below_editor_is_given_control_and_nobody_below_commenter_asks_for_it(
+    tmp_path: Path, role: Role
+) -> None:
+    async with shared(tmp_path, role) as both:
+        ana, ben = control_of(both.ana.machine), control_of(both.ben.machine)
+        guest, before = to_text(both.ben.machine.account.identity), await both.ana.frames(both.id)
+        for action in ("grant", "type-only"):
+            assert await denied(ana.act(both.id, action, guest)) == "editor"
+        assert await both.ana.frames(both.id) == before
+        if role is Role.VIEWER:
+            assert await denied(ben.act(both.id, "request")) == "commenter"
+        else:
+            assert (await ben.act(both.id, "request"))["requests"][0]["me"]
+        for each in (ana, ben):
+            await each.close()
+
+
+async def test_who_was_given_control_asks_no_more_also_once_it_was_taken_back(tmp_path: Path) -> None:
+    async with shared(tmp_path, Role.EDITOR) as both:
+        ana, ben = control_of(both.ana.machine), control_of(both.ben.machine)
+        await ben.act(both.id, "request")
+        await both.sync()
+        await ana.act(both.id, "grant", to_text(both.ben.machine.account.identity))
+        await both.sync()
+        opened, device = await both.ben.machine.threads.open(both.id), both.ben.machine.account.device.id
+        await until(lambda: not Helm(opened.replica).own_requests(device, ""), "the request is taken back")
+        await both.sync()
+        assert (await ana.act(both.id, "take"))["requests"] == []
+        for each in (ana, ben):
+            await each.close()

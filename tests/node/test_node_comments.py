@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from crdt.comments import MAX_TEXT_CHARACTERS
 from crdt.content import Message, Part
 from crdt.edits import append_text, put_message
 from crdt.errors import OpenSeshError
@@ -219,6 +220,26 @@ async def test_the_same_request_comments_once(both: Shared) -> None:
     other = await both.ben.call("comment.add", "r 2", thread=both.thread, text="Once.")
     assert other["id"] != made[0]["id"]
     assert len(await listed(both)) == 2
+
+
+async def test_two_comments_of_one_name_are_told_apart_by_whose_they_are(both: Shared) -> None:
+    """An id follows from the request, and two people's scripts may number theirs alike."""
+    mine, his = [
+        await each.call("comment.add", "r 1", thread=both.thread, text="Once.") for each in (both.ana, both.ben)
+    ]
+    await both.sync()
+    assert mine["id"] == his["id"]
+    error = await refused(both.ana.call("comment.resolve", thread=both.thread, comment=mine["id"]))
+    assert error.kind.name == "COMMENT_NOT_FOUND" and len(error.details["matches"]) == 2
+    assert len(await listed(both, unresolved=True)) == 2
+
+
+async def test_a_comment_has_a_bound_and_beyond_it_nothing_is_written(both: Shared) -> None:
+    before = await both.ana.frames(both.id)
+    for text in ("x" * (MAX_TEXT_CHARACTERS + 1), " \n"):
+        error = await refused(both.ana.call("comment.add", thread=both.thread, text=text))
+        assert error.kind.name == "REQUEST_INVALID"
+    assert await both.ana.frames(both.id) == before
 
 
 async def test_both_are_told_what_happens_to_a_comment(both: Shared) -> None:

@@ -3,9 +3,11 @@
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from crdt.errors import OpenSeshError
 from crdt.ids import DeviceId, IdentityId, ThreadId, from_text, to_text
 from crdt.output import Opened, terminal_id
 from crdt.permissions import Lane, LaneKind
+from node.handlers.terminals import TerminalHandlers
 from node.terminals import hands, service, view
 from node.terminals.keys import Typed, encode_pressed
 from node.terminals.ports import Allowed, Heard, NeedsEnterFrom, No, Seat, Verdict
@@ -517,3 +520,57 @@ class Only:
 
     async def may_type(self, seat: Seat, identity: IdentityId, device: DeviceId) -> Verdict:
         return Allowed() if identity == self._driver else No(self._driver)
+
+
+def test_who_needs_anothers_enter_types_no_enter_on_the_device_that_runs_the_program_either() -> None:
+    needs = NeedsEnterFrom(IdentityId(bytes(32)))
+    assert hands._allowed(b"rm -r .\r", needs) == b"rm -r ."
+    assert hands._allowed(b"", needs) == b"", "a new size, say: nothing is typed"
+    for start in (b"\r", b"\n", b"\x03", b"\x1b[A", b"\x1bOB", b"\t"):
+        with pytest.raises(OpenSeshError) as caught:
+            hands._allowed(start, needs)
+        assert caught.value.kind is errors.PERMISSION_DENIED
+    with pytest.raises(OpenSeshError):
+        hands._allowed(b"", No(None))
+
+
+class Noted:
+    """Stands for the terminals and for the library: notes what would be run."""
+
+    id, text, summary = ThreadId(bytes(32)), "thread", SimpleNamespace(project=None)
+    environment: Mapping[str, str] | None = None
+
+    async def find(self, name: str) -> "Noted":
+        return self
+
+    async def run(
+        self, thread: ThreadId, words: object, folder: str, environment: Mapping[str, str], size: object
+    ) -> str:
+        self.environment = environment
+        return "t"
+
+
+async def test_a_program_is_run_with_words_it_can_be_given_and_without_what_is_meant_for_the_node(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    noted: Any = Noted()
+    asked = TerminalHandlers(noted, noted, lambda thread: nullcontext())
+    context: Any = None
+
+    def command(words: object, environment: object = None) -> Any:
+        values = {"command": words, "environment": environment, "folder": None, "columns": 80, "rows": 24}
+        return SimpleNamespace(thread="thread", **values)
+
+    for words in (["a\0b"], [], [""], "ls", [1], ["x" * 70_000]):
+        with pytest.raises(OpenSeshError) as caught:
+            await asked.run(command(words), context)
+        assert caught.value.kind is errors.REQUEST_INVALID
+    for given in (["A=\0"], ["A=" + "x" * 140_000]):
+        with pytest.raises(OpenSeshError):
+            await asked.run(command(["ls"], given), context)
+    assert noted.environment is None
+    monkeypatch.setenv("OPENSESH_KEYRING", "file")
+    monkeypatch.setenv("EDITOR", "vi")
+    await asked.run(command(["ls"]), context)
+    assert noted.environment["EDITOR"] == "vi"
+    assert not [name for name in noted.environment if name.startswith("OPENSESH_")]
