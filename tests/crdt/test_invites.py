@@ -578,3 +578,16 @@ def test_an_answer_opens_for_its_joiner_link_and_thread_alone() -> None:
     ):
         with pytest.raises(PeerFault):
             open_answer(key, thread, identity, data)
+
+
+def test_who_came_back_by_another_link_is_let_into_the_room_by_the_login_they_have_now() -> None:
+    _, laptop, _ = owners_desks()
+    assert laptop.replica.author
+    for number in range(3):
+        link, login = offer(laptop), bytes([number]) * 32
+        invite = InviteKeys.from_secret(link.secret)
+        sealed = redeem(invite, link.thread, BEN.author(), BEN.entries, "Ben", login)
+        asking = open_redemption(invite, link.thread, sealed)
+        laptop.kept(inviting.admit(laptop.replica, laptop.replica.author, asking, NOW))
+        assert laptop.replica.membership.admitted_login(BEN.id) == login
+        restrict(laptop, BEN)

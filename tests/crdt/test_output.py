@@ -13,6 +13,7 @@ from crdt.envelope import open_body
 from crdt.errors import PeerFault
 from crdt.output import (
     MAX_DATA_BYTES,
+    TERMINAL_BYTES,
     Chunk,
     Data,
     Ended,
@@ -21,7 +22,9 @@ from crdt.output import (
     Resized,
     decode_chunk,
     encode_chunk,
+    is_terminal,
     note_of,
+    terminal_id,
 )
 from crdt.permissions import Lane, LaneKind, Role
 from crdt.replica import Replica
@@ -293,3 +296,26 @@ def test_sessions_without_end_cost_no_look_at_all_of_them_for_each() -> None:
 
     assert function_calls(lambda: taken(800)) < 6 * function_calls(lambda: taken(200))
     assert len(taken(9)) == 9
+
+
+def test_no_other_device_can_have_a_terminal_of_the_same_name() -> None:
+    """Words on who drives it name it: a guest's terminal of the same scope would share them."""
+    one, other = (Lane(LaneKind.OUTPUT, person.devices["laptop"].id, TERMINAL) for person in (ANA, BEN))
+    assert terminal_id(one) != terminal_id(other)
+    assert terminal_id(one) != terminal_id(one._replace(scope=bytes(TERMINAL_BYTES)))
+
+
+def test_what_is_not_named_as_a_terminal_is_none() -> None:
+    owner = ANA.devices["laptop"].id
+    assert is_terminal(Lane(LaneKind.OUTPUT, owner, TERMINAL))
+    for scope in (b"", TERMINAL[:-1]):
+        assert not is_terminal(Lane(LaneKind.OUTPUT, owner, scope))
+
+
+@pytest.mark.parametrize("size", [(501, 24), (80, 201), (0, 24), (80, 0)])
+def test_a_terminal_has_at_most_five_hundred_columns_and_two_hundred_rows(size: tuple[int, int]) -> None:
+    """Whoever shows it keeps a cell for each."""
+    assert decode_chunk(encode_chunk(Resized(500, 200))) == Resized(500, 200)
+    for chunk in (Resized(*size), Opened(("sh",), *size, "", 1)):
+        with pytest.raises(PeerFault, match="bad chunk"):
+            decode_chunk(encode_chunk(chunk))

@@ -3,16 +3,17 @@
 import pytest
 
 from crdt import keys, stewardship
-from crdt.identity import KEY, REVOKE
+from crdt.identity import ADD, KEY, REVOKE, consent_bytes
 from crdt.ids import DeviceId
 from crdt.lane import client_id
 from crdt.permissions import LaneKind, Role
-from crdt.records import Grant
+from crdt.records import Grant, RevokeDevice
 from crdt.replica import Status
 from tests.crdt.fuzz_updates import TYPE, block, update
 from tests.crdt.people import Desk, Person
 from tests.crdt.world import (
     assert_order_plays_no_part,
+    draft,
     envelope_of,
     forged,
     invite,
@@ -224,4 +225,70 @@ def test_a_revoked_device_does_not_come_back_when_its_person_gets_a_role_again()
     assert envelope_of(phone, thiefs).header.heads == tuple(node.id for node in ana.replica.graph.tips())
     ana.read([thiefs])
     assert not list(ana.replica.accepted(phone.timeline)) and ana.shown() == set()
+    assert_order_plays_no_part(ana)
+
+
+def bens_phone_ended() -> tuple[Desk, Desk, Person]:
+    """Ben, with Mallory in Ana's thread, has ended his phone and keeps what it said."""
+    ben_, mallory_ = Person("Ben with a phone"), Person("Mallory")
+    phone_ = ben_.add("phone")
+    ana = ANA.found()
+    invite(ana, ben_, mallory_)
+    laptop, phone = ben_.desk(ana.replica.thread), ben_.desk(ana.replica.thread, "phone")
+    mallory = mallory_.desk(ana.replica.thread)
+    pass_round(ana, laptop, phone, mallory)
+    phone.say("by the phone")
+    pass_round(ana, laptop, phone, mallory)
+    ended = stewardship.revocation(laptop.replica, phone_.id, [ben_.revoke("phone")])
+    laptop.kept(laptop.replica.commit_record(LaneKind.IDENTITY, ended))
+    pass_round(ana, laptop, mallory)
+    assert ana.shown() == {"by the phone"}
+    return ana, mallory, ben_
+
+
+def test_nobody_but_its_person_and_the_owner_says_what_stays_of_an_ended_device() -> None:
+    ana, mallory, ben = bens_phone_ended()
+    nothing = RevokeDevice(ben.devices["phone"].id, ())
+    mallory.kept(mallory.replica.commit_record(LaneKind.IDENTITY, [nothing]))
+    pass_round(ana, mallory)
+    assert ana.shown() == {"by the phone"}
+    assert_order_plays_no_part(ana)
+
+
+def test_who_ends_a_device_again_and_again_silences_nobody() -> None:
+    """Each time would call for a fresh key of the owner's, and until then nobody could write."""
+    ana, mallory, ben = bens_phone_ended()
+    replica = ana.replica
+    assert replica.author and not any(replica.membership.writing_epochs())
+    ana.kept(stewardship.rotate(replica, replica.author, stewardship.readers(replica.membership)))
+    laptop = ben.desk(replica.thread, session=3)
+    laptop.read(ana.frames)
+    again = RevokeDevice(ben.devices["phone"].id, replica.cuts([ben.devices["phone"].id], LaneKind))
+    laptop.kept(laptop.replica.commit_record(LaneKind.IDENTITY, [again]))
+    pass_round(ana, laptop, mallory)
+    assert any(ana.replica.membership.writing_epochs())
+    mallory.say("and on")
+
+
+def test_who_enters_a_members_device_in_their_own_log_takes_nothing_of_the_member_along_when_put_out() -> None:
+    """Mallory has had Ben's laptop for an hour: it has signed that it is Mallory's, too."""
+    ben_, mallory_ = Person("Ben of the laptop"), Person("Mallory")
+    device = ben_.devices["laptop"]
+    consent = device.signing.sign("device-consent", consent_bytes(mallory_.id, device.agreement.public))
+    ana = ANA.found()
+    invite(ana, ben_)
+    by = mallory_.devices["laptop"].signing
+    mallory_.log(ADD, by, device.id, device.agreement.public, name="mine", consent=consent)
+    invite(ana, mallory_)
+    ben = ben_.desk(ana.replica.thread)
+    pass_round(ana, ben)
+    ben.say("before")
+    type_text(ben, lambda text: text.insert(0, "before"))
+    pass_round(ana, ben)
+    restrict(ana, mallory_)
+    pass_round(ana, ben)
+    ben.say("after")
+    type_text(ben, lambda text: text.insert(6, " and after"))
+    pass_round(ana, ben)
+    assert ana.shown() == {"before", "after"} and draft(rebuilt(ana.replica, ana.frames)) == "before and after"
     assert_order_plays_no_part(ana)

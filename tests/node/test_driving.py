@@ -17,6 +17,8 @@ from node.bus import Subscription
 from node.control import Control
 from node.happenings import Happening
 from node.sharing.people import People
+from node.terminals.driving import Driving
+from node.terminals.ports import Allowed, NeedsEnterFrom, No, Seat, Verdict
 from tests.crdt.people import Person
 from tests.node.second_device import PATIENCE_S, Machine, machine
 from tests.node.two_people import shared
@@ -171,3 +173,22 @@ async def test_who_was_given_control_asks_no_more_also_once_it_was_taken_back(tm
         assert (await ana.act(both.id, "take"))["requests"] == []
         for each in (ana, ben):
             await each.close()
+
+
+async def test_what_is_typed_into_a_terminal_goes_by_the_last_word_on_it(
+    here: Machine, thread: ThreadId, control: Control
+) -> None:
+    driving, me = Driving(control), here.account.identity
+    seat = Seat(thread, "t1", me, here.account.device.id)
+
+    async def bens() -> Verdict:
+        return await driving.may_type(seat, BEN.id, BEN.devices["laptop"].id)
+
+    assert await bens() == No(me)
+    await control.act(thread, "type-only", "Ben")
+    assert await bens() == NeedsEnterFrom(me)
+    await control.act(thread, "grant", "Ben", "t1")
+    assert await bens() == Allowed()
+    assert await driving.may_type(seat, me, here.account.device.id) == No(BEN.id), "one drives, and nobody besides"
+    await control.act(thread, "take", terminal="t1")
+    assert await bens() == No(me)

@@ -18,7 +18,7 @@ from crdt.output import Opened, terminal_id
 from crdt.permissions import Lane, LaneKind
 from node.handlers.terminals import TerminalHandlers
 from node.terminals import hands, service, view
-from node.terminals.keys import Typed, encode_pressed
+from node.terminals.keys import Keyboard, Typed, encode_pressed
 from node.terminals.ports import Allowed, Heard, NeedsEnterFrom, No, Seat, Verdict
 from node.terminals.screen import MAX_HISTORY_BYTES
 from node.terminals.service import STOPPED, Terminals
@@ -574,3 +574,50 @@ async def test_a_program_is_run_with_words_it_can_be_given_and_without_what_is_m
     await asked.run(command(["ls"]), context)
     assert noted.environment["EDITOR"] == "vi"
     assert not [name for name in noted.environment if name.startswith("OPENSESH_")]
+
+
+def typed(at: int, data: bytes, stream: bytes = bytes(8)) -> Typed:
+    return Typed(bytes(16), stream, at, data)
+
+
+def test_keys_that_a_relay_repeats_in_any_order_are_typed_once() -> None:
+    board, who = Keyboard(), IdentityId(bytes(32))
+    assert board.new(who, typed(0, b"ls ")) == b"ls "
+    assert board.new(who, typed(0, b"ls -l")) == b"-l"
+    for again in (typed(0, b"ls "), typed(0, b"ls -l"), typed(3, b"-l"), typed(0, b"l")):
+        assert board.new(who, again) == b""
+    assert board.new(who, typed(0, b"ls -l\r")) == b"\r"
+
+
+def test_of_one_person_so_many_streams_are_remembered_and_those_in_use_longest() -> None:
+    board, who, other = Keyboard(), IdentityId(bytes(32)), IdentityId(bytes([1]) * 32)
+    assert board.new(other, typed(0, b"x", b"another!")) == b"x"
+    assert board.new(who, typed(0, b"x", b"in use..")) == b"x"
+    for number in range(200):
+        assert board.new(who, typed(0, b"y", number.to_bytes(8, "big"))) == b"y"
+        assert board.new(who, typed(0, b"x", b"in use..")) == b""
+    assert board.new(who, typed(0, b"y", (199).to_bytes(8, "big"))) == b""
+    assert board.new(other, typed(0, b"x", b"another!")) == b"", "nobody makes what another typed be forgotten"
+    assert len(board._reached[who]) == 64
+
+
+async def test_how_many_run_on_a_device_is_bounded_too(here: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "MAX_RUNNING", 2)
+    async with terminals(here) as on:
+        for name in ("one", "two"):
+            await started(on, await here.new(name), "cat")
+        third = await here.new("three")
+        assert await kind_of(OpenSeshError, started(on, third, "cat")) is errors.PROGRAM_NOT_STARTED
+
+
+async def test_how_many_screens_are_kept_of_terminals_that_run_elsewhere_is_bounded(
+    here: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MAX_VIEWS", 0)
+    thread = await here.new("views")
+    async with terminals(here) as on:
+        terminal = await started(on, thread, "cat")
+        async with Watcher(on.watch(thread, terminal)) as watcher:  # what runs here is shown in any case
+            await watcher.until(lambda it: it.screens)
+        await on.hands.end(thread, terminal)
+        assert await kind_of(OpenSeshError, anext(on.watch(thread, terminal))) is errors.TOO_LARGE
