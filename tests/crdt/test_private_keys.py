@@ -141,6 +141,23 @@ def test_what_names_a_record_under_a_key_for_some_alone_counts_for_nobody() -> N
     table.ben_goes_on(sealed, hidden)
 
 
+def test_a_record_that_all_can_open_counts_for_nobody_if_it_names_one_that_some_can_not() -> None:
+    """It waits for ever where that one is missing: who has both would go by another membership."""
+    table = Table.laid()
+    sealed = table.record(LaneKind.IDENTITY, Record((Restrict(BEN.id, Role.VIEWER, ()),)), table.private, b"")
+    writing = table.mallory.replica._writing
+    assert writing
+    header = writing.record(LaneKind.IDENTITY, table.mallory.replica.writing_epoch(), b"")
+    named = msgspec.structs.replace(header, heads=(*header.heads, envelope_of(table.mallory, sealed).id))
+    left = frame_of(table.mallory, named, codec.encode(Record((Restrict(MALLORY.id, Role.VIEWER, ()),))))
+    table.ben.read([sealed, left])
+    table.ana.read([left])
+    assert envelope_of(table.ben, left).id in table.ben.replica.graph
+    assert table.ben.replica.membership.members() == table.ana.replica.membership.members()
+    assert table.ben.replica.membership.role(MALLORY.id) is Role.EDITOR
+    table.ben_goes_on(sealed, left)
+
+
 def test_a_second_version_under_a_key_for_some_alone_is_no_fork() -> None:
     table = Table.laid()
     header = table.mallory.replica.next_header(SHARED)

@@ -5,9 +5,21 @@ import pytest
 
 from crdt import codec
 from crdt.errors import PeerFault
-from crdt.records import Cut, Genesis, Grant, Record, Restrict, decode_record, thread_id
+from crdt.records import (
+    Action,
+    Cut,
+    Genesis,
+    Grant,
+    Invite,
+    Record,
+    Restrict,
+    Settle,
+    decode_record,
+    thread_id,
+)
 
 GENESIS = Genesis(b"o" * 32, "thread", b"r" * 32, b"s" * 32, 1000)
+CUT = Cut(5, b"", b"d" * 32, (b"t" * 32,))
 
 
 def test_a_record_is_read_as_it_was_written() -> None:
@@ -42,3 +54,27 @@ def test_a_second_spelling_of_a_record_is_refused() -> None:
     assert encoded.endswith(b"\xcd\x03\xe8")
     with pytest.raises(PeerFault, match="one spelling"):
         decode_record(encoded[:-3] + b"\xce\x00\x00\x03\xe8")
+
+
+@pytest.mark.parametrize(
+    ("fits", "exceeds"),
+    [
+        (Invite(b"k" * 32, 3, 0, 256, False, ""), Invite(b"k" * 32, 3, 0, 257, False, "")),
+        (Invite(b"k" * 32, 1, 0, 1, False, ""), Invite(b"k" * 32, 0, 0, 1, False, "")),
+        (Invite(b"k" * 32, 3, 0, 1, False, ""), Invite(b"k" * 32, 4, 0, 1, False, "")),
+        (Invite(b"k" * 32, 3, 0, 1, False, ""), Invite(b"k" * 32, 3, 0, 0, False, "")),
+        (Settle(b"r" * 32, (CUT,) * 1024), Settle(b"r" * 32, (CUT,) * 1025)),
+        (Restrict(b"i" * 32, 3, (CUT,) * 1024), Restrict(b"i" * 32, 3, (CUT,) * 1025)),
+        (Cut(5, b"", b"d" * 32, (b"t" * 32,) * 16), Cut(5, b"", b"d" * 32, (b"t" * 32,) * 17)),
+    ],
+)
+def test_links_and_cuts_have_bounds_in_figures(fits: Action | Cut, exceeds: Action | Cut) -> None:
+    """Each costs every member something: a link its uses, a cut a walk for each tip."""
+
+    def read(part: Action | Cut) -> Record:
+        action = Settle(b"r" * 32, (part,)) if isinstance(part, Cut) else part
+        return decode_record(codec.encode(Record((action,))))
+
+    assert read(fits)
+    with pytest.raises(PeerFault, match="bad record"):
+        read(exceeds)

@@ -188,3 +188,24 @@ def test_a_device_of_two_identities_is_bound_by_the_restrictions_of_the_one_it_s
     assert ana.shown() == {"as Mallory"}
     assert envelope_of(mal, going_on).id not in set(ana.replica.accepted(mal.timeline))
     assert_order_plays_no_part(ana)
+
+
+@pytest.mark.parametrize("how", ["another device's", "another kind's", "not the last"])
+def test_a_record_that_does_not_follow_the_one_it_names_as_before_it_joins_nothing(how: str) -> None:
+    """Else two records could stand at one position without being two versions of it."""
+    _, (laptop, phone) = owner_with("phone")
+    mine = [laptop.kept(laptop.replica.commit_record(LaneKind.CONTROL, [Relays((f"wss://{n}",))])) for n in range(2)]
+    of_a_kind = laptop.kept(laptop.replica.commit_record(LaneKind.IDENTITY, [Devices(())]))
+    theirs = phone.kept(phone.replica.commit_record(LaneKind.CONTROL, [Relays(("wss://phone",))]))
+    pass_round(laptop, phone)
+    named = {"another device's": theirs, "another kind's": of_a_kind, "not the last": mine[0]}[how]
+    before, last = envelope_of(laptop, named), envelope_of(laptop, mine[1])
+    writing = laptop.replica._writer()
+    header = writing.record(LaneKind.CONTROL, writing.epoch_for_records(), b"")
+    sequence = last.header.sequence + 1 if how != "another kind's" else before.header.sequence + 1
+    changed = msgspec.structs.replace(header, previous=before.id, sequence=sequence)
+    frame = frame_of(laptop, changed, codec.encode(Record((Relays(("wss://thief",)),))))
+    receipt = phone.replica.receive(frame)
+    assert [why for _, why in receipt.refused] == ["bad header: not the next of its chain"]
+    assert envelope_of(laptop, frame).id not in phone.replica.graph
+    assert phone.replica.membership.relays != ("wss://thief",)

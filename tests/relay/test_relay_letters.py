@@ -133,6 +133,24 @@ async def test_a_raise_withholds_the_certificate_until_a_new_one_is_left(relay: 
         assert isinstance(await member.answer(wire.Attach(member.request(), new, 0, b"")), wire.Attached)
 
 
+async def test_who_is_ended_by_a_raise_neither_publishes_nor_whispers_nor_hears_from_then_on(relay: Running) -> None:
+    room = new_key()
+    async with owning(relay.url, room) as owner, connecting(relay.url) as member:
+        await member.attach(room, generation=3)
+        assert isinstance(await member.publish(room, frames_of(1)), wire.Stored)
+        await raise_to(owner, room, 4)
+        assert (await member.expect(wire.Refused)).code == "no-right"
+        member.kept.clear()  # what was delivered until then
+        assert code(await member.publish(room, frames_of(1))) == "no-right"
+        await member.send(wire.Whisper(room.public, b"still here"))
+        assert (await member.expect(wire.Refused)).code == "no-right"
+        await owner.publish(room, frames_of(1))
+        await owner.send(wire.Whisper(room.public, b"among us"))
+        await nothing_more(member, wire.Heard)
+        await nothing_more(member, wire.Deliver)
+        await nothing_more(owner, wire.Heard)
+
+
 async def test_the_rooms_own_stay_whatever_is_raised(relay: Running) -> None:
     room = new_key()
     async with owning(relay.url, room) as owner, owning(relay.url, room) as other:
