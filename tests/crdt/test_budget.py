@@ -269,6 +269,30 @@ def test_the_own_cut_off_work_is_never_set_aside() -> None:
     assert len(again.replica.left_out()) == 3 * ROOM
 
 
+def test_the_own_cut_off_work_is_not_set_aside_either_when_it_comes_back_from_others_bit_by_bit() -> None:
+    ana, ben, _ = together()
+    restrict(ana, BEN)
+    for number in range(3 * ROOM):
+        ben.say(f"{number}")
+    again = BEN.desk(ana.replica.thread, session=1)
+    again.read(ana.frames)
+    again.read([frame for frame in ben.frames if frame not in ana.frames])
+    assert aside(again.replica) == 0 and len(again.replica.left_out()) == 3 * ROOM
+
+
+def test_the_bytes_of_devices_without_end_share_one_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "MAX_IDLE_ALL_BYTES", 3_000)
+    ana, ben, _ = together()
+    before = size(ana)
+    for number in range(10):
+        nobody = Person(f"nobody {number}").desk(ana.replica.thread)
+        for epoch in ben.replica.keyring:
+            nobody.replica.learn_key(epoch.key)
+        nobody.read(ben.frames)
+        ana.read([forged(nobody, nobody.timeline, bytes(1_000))])
+    assert size(ana) == before + 3 and not ana.replica.stale
+
+
 def test_leaving_again_and_again_makes_nobody_read_everything_again() -> None:
     """Only what gives a right does. The flooder's own records give none."""
     ana, ben, _ = together()

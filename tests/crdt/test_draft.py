@@ -14,7 +14,7 @@ from crdt.permissions import Role
 from crdt.replica import Replica
 from crdt.text_change import Change, applied, behind, between, replacing
 from tests.crdt.people import Desk, Person
-from tests.crdt.world import SHARED, invite, pass_round
+from tests.crdt.world import SHARED, invite, pass_round, type_text
 
 ANA, BEN = Person("Ana"), Person("Ben")
 
@@ -185,3 +185,15 @@ def test_a_text_that_nobody_looks_at_any_more_is_let_go() -> None:
     text, replica = looked_at()
     gc.collect()
     assert text() is None and replica() is None
+
+
+def test_so_many_changes_are_remembered_and_who_looked_before_them_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crdt.draft._HISTORY", 3)
+    ana, _ = together()
+    shared = SharedText(ana.replica, "draft")
+    for letter in "abcde":
+        type_text(ana, lambda text, letter=letter: text.insert(0, letter))
+        shared.refresh()
+    assert shared.since(1) is None and shared.at(1) is None
+    assert shared.at(2) == "ba" and shared.since(2) is not None
+    assert shared.since(shared.version + 1) is None and shared.at(-1) is None

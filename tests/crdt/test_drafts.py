@@ -216,3 +216,32 @@ def test_written_once_more_after_coming_back_it_is_said_under_the_new_session() 
     assert ana.shown() == {"again"} and envelope_of(ana, sent).header.sequence == 0
     assert [each.text for each in drafts(back.replica)] == ["lost"]
     assert isinstance(lost, Draft)
+
+
+def test_what_was_said_on_the_branch_that_is_not_kept_is_left_out_for_that_reason() -> None:
+    ana, ben, _ = together()
+    ana.say("Ana opens")
+    ben.say("common")
+    other = BEN.desk(ana.replica.thread)
+    other.read(ben.frames)
+    ben.say("left")
+    pass_round(ana, ben)
+    ana.say("Ana's answer")
+    right = envelope_of(other, other.say("right")).id
+    pass_round(ana, other)
+    assert rebuilt(ana.replica, ana.frames).left_out() == {right: Reason.FORKED}
+
+
+def test_of_values_only_the_authors_own_are_told() -> None:
+    ana, ben, carl = together()
+
+    def value(desk: Desk, name: str, text: str) -> None:
+        desk.kept(desk.replica.commit(SHARED, lambda doc: set_shared(doc, "meta", {name: text})))
+
+    value(ben, "title", "Ben's")
+    pass_round(ben, carl)
+    value(carl, "colour", "Carl's")
+    carl.read([restrict(ana, BEN)])
+    carl.read([settle(ana)])
+    found = drafts(fresh(carl))
+    assert [(each.form, each.name, each.text) for each in found] == [("value", "meta/colour", "Carl's")]

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from crdt import text_change
 from crdt.text_change import Change, applied, behind, between, composed, inverse, moved, read, replacing
 
 LETTERS = "ab é😀\n"
@@ -100,3 +101,13 @@ def test_a_change_beyond_the_end_is_none() -> None:
 def test_plain_values_are_a_change_if_they_have_its_form() -> None:
     assert read([2, "x", -1, 4]) == (2, "x", -1)
     assert read([2, None]) is None and read([True]) is None
+
+
+def test_texts_too_long_to_compare_word_by_word_are_changed_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Comparing takes the product of both lengths: who sets a long text is not to hold up the node for that."""
+    old, new = "a b c d e f g", "b a c d e g f"
+    by_words = between(old, new)
+    monkeypatch.setattr(text_change, "_MOST_COMPARED", 10)
+    as_a_whole = between(old, new)
+    assert len(as_a_whole) < len(by_words)
+    assert applied(old, as_a_whole) == applied(old, by_words) == new
