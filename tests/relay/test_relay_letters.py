@@ -200,6 +200,28 @@ async def test_mail_rings_at_the_rooms_own_once_it_is_stored_and_nowhere_else(re
             await nothing_more(node, wire.Rung)
 
 
+async def test_who_takes_the_mail_of_one_room_takes_nothing_of_another(relay: Running) -> None:
+    rooms = [new_key() for _ in range(3)]
+    async with (
+        owning(relay.url, rooms[0]) as first,
+        owning(relay.url, rooms[1]) as second,
+        owning(relay.url, rooms[2]) as third,
+    ):
+        for owner, room in zip((first, second, third), rooms, strict=True):
+            for number in range(3):
+                await owner.answer(wire.Drop(owner.request(), room.public, b"%d" % number))
+
+        async def take(owner: Node, room: keys.SigningKey, upto: int) -> tuple[bytes, ...]:
+            mail = await owner.answer(wire.TakeMail(owner.request(), room.public, upto))
+            assert isinstance(mail, wire.Mail)
+            return mail.items
+
+        assert await take(second, rooms[1], 2) == (b"2",)
+        assert await take(second, rooms[1], 1_000) == ()
+        assert await take(first, rooms[0], 0) == await take(third, rooms[2], 0) == (b"0", b"1", b"2")
+        assert code(await first.answer(wire.TakeMail(first.request(), rooms[1].public, 1_000))) == "no-right"
+
+
 async def test_refused_mail_does_not_ring(tmp_path: Path) -> None:
     room = new_key()
     async with serving(tmp_path, Limits(mailbox_items=1)) as relay, owning(relay.url, room) as owner:
