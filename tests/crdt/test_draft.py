@@ -197,3 +197,15 @@ def test_so_many_changes_are_remembered_and_who_looked_before_them_looks_again(m
     assert shared.since(1) is None and shared.at(1) is None
     assert shared.at(2) == "ba" and shared.since(2) is not None
     assert shared.since(shared.version + 1) is None and shared.at(-1) is None
+
+
+def test_no_more_than_so_many_characters_of_changes_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who puts a long text in and takes it out again, over and over, is to fill nobody's memory."""
+    monkeypatch.setattr("crdt.draft._HISTORY_CHARACTERS", 10)
+    ana, _ = together()
+    shared = SharedText(ana.replica, "draft")
+    for words in ("first", "again", "third"):
+        type_text(ana, lambda text, words=words: text.insert(0, words))
+        shared.refresh()
+    assert shared.since(0) is None and shared.at(0) is None
+    assert shared.at(1) == "first" and shared.since(1) == ("thirdagain",)
