@@ -12,6 +12,7 @@ import pytest
 from client.demo.machines import Device, Relay, environment
 
 __all__ = ["Device", "Relay", "Room", "environment", "failing"]
+Paired = tuple[Relay, Device, Device]  # a relay, a laptop that uses it, and a desktop that was paired over it
 
 
 class Room:
@@ -31,7 +32,7 @@ class Room:
         self._stack.callback(device.stop)
         return device
 
-    def paired(self) -> tuple[Relay, Device, Device]:
+    def paired(self) -> Paired:
         """A relay, a laptop that uses it, and a desktop that was paired over it."""
         relay, laptop, desktop = self.relay(), self.device("laptop"), self.device("desktop")
         laptop.run("sync", "connect", relay.url)
@@ -58,6 +59,18 @@ def settle(*devices: Device) -> None:
     """Everything of each on the relay, and everything of the relay on each."""
     for device in (*devices, *devices):
         device.run("sync", "wait", "--incoming")
+
+
+def quiet(*devices: Device) -> None:
+    """End the commands that still run on each; the node goes on."""
+    for device in devices:
+        while device._streams:
+            device._streams.pop().close()
+
+
+def threads(device: Device, *options: str) -> set[str]:
+    """The ids of the threads that a device lists."""
+    return {row["id"] for row in device.run("list", *options)["threads"]}
 
 
 def failing(device: Device, *words: str, stdin: str = "") -> dict[str, Any]:

@@ -4,11 +4,9 @@ import time
 
 import pytest
 
-from tests.system.machines import Device, failing, room
-from tests.system.test_sharing import Team, team
+from tests.system.machines import Device, failing
+from tests.system.team import Team
 from tests.waiting import eventually
-
-__all__ = ["room", "team"]
 
 
 def driver(device: Device, thread: str) -> str:
@@ -71,29 +69,28 @@ def test_a_driver_who_is_made_commenter_drives_no_more_and_a_viewer_may_not_even
 
 @pytest.mark.deep
 @pytest.mark.parametrize("permission", ["viewer", "editor"])
-def test_members_see_each_other_come_and_one_who_was_kicked_is_gone(team: Team, permission: str) -> None:
-    team.join(permission)
-    watching = team.ana.stream("watch", team.thread)
+def test_members_see_each_other_come_and_one_who_was_kicked_is_gone(own_team: Team, permission: str) -> None:
+    own_team.join(permission)
+    watching = own_team.ana.stream("watch", own_team.thread)
     watching.until("ready")
-    looking = team.ben.stream("watch", team.thread)
+    looking = own_team.ben.stream("watch", own_team.thread)
     looking.until("ready")
     told = next(line for line in watching.lines() if line["type"] == "presence.changed" and "Ben" in names(line))
     (row,) = [each for each in told["people"] if each["name"] == "Ben"]
     assert row["role"] == permission and row["state"] == "active"
     seen = next(line for line in looking.lines() if line["type"] == "presence.changed" and "owner" in roles(line))
     assert "editor" not in roles(seen) or permission == "editor"
-    assert [each["present"] for each in team.ana.run("members", team.thread)["members"]] == [True, True]
-    team.ana.run("kick", team.thread, "Ben")
+    assert [each["present"] for each in own_team.ana.run("members", own_team.thread)["members"]] == [True, True]
+    own_team.ana.run("kick", own_team.thread, "Ben")
     gone = next(line for line in watching.lines() if line["type"] == "presence.changed" and line["gone"])
     assert gone["gone"] == [row["device"]["id"]]
-    assert "Ben" not in [each["name"] for each in team.ana.run("who", team.thread)["people"]]
+    assert "Ben" not in [each["name"] for each in own_team.ana.run("who", own_team.thread)["people"]]
 
 
 def test_a_device_that_never_wrote_is_shown_to_the_members_and_one_whose_node_stops_is_gone(team: Team) -> None:
     team.join("viewer")
     watching = team.ben.stream("watch", team.thread)
     watching.until("ready")
-    eventually(lambda: team.thread in [each["id"] for each in team.desktop.run("list")["threads"]], "the thread")
     looking = team.desktop.stream("watch", team.thread)
     looking.until("ready")
     told = next(line for line in watching.lines() if "desktop" in devices(line))

@@ -13,11 +13,9 @@ from typing import Any
 import pytest
 
 from tests.client.screen.tmux import Terminal, needs_tmux
-from tests.system.machines import Device, Room, failing, room
-from tests.system.test_sharing import Team
+from tests.system.machines import Device, Paired, Room, failing
+from tests.system.team import Team
 from tests.waiting import eventually
-
-__all__ = ["room"]
 
 
 class Watching:
@@ -55,8 +53,10 @@ class Watching:
         return self.until(lambda it: text in "\n".join(it.lines))
 
 
-def test_what_runs_on_one_device_is_seen_on_the_other_with_its_scrollback_and_exit_code(room: Room) -> None:
-    _, laptop, desktop = room.paired()
+def test_what_runs_on_one_device_is_seen_on_the_other_with_its_scrollback_and_exit_code(
+    paired: Paired,
+) -> None:
+    _, laptop, desktop = paired
     thread = laptop.run("new", "Shell")["id"]
     desktop.run("sync", "wait", "--incoming")
     script = "stty size; seq 500; read line; echo got $line; exit 9"
@@ -120,8 +120,7 @@ def test_what_is_asked_wrongly_is_refused_by_name(room: Room) -> None:
 
 
 @pytest.mark.deep
-def test_a_viewer_sees_a_terminal_and_types_nothing_until_an_editor_runs_one_and_is_put_out(room: Room) -> None:
-    team = Team(room)
+def test_a_viewer_sees_a_terminal_and_types_nothing_until_an_editor_runs_one_and_is_put_out(team: Team) -> None:
     team.join("viewer")
     terminal = team.ana.run("run", team.thread, "--", "sh", "-c", "echo for all; read line; echo $line")["terminal"]
     seen = Watching(team.ben, team.thread, terminal).shows("for all")
@@ -142,9 +141,8 @@ def test_a_viewer_sees_a_terminal_and_types_nothing_until_an_editor_runs_one_and
 
 
 def test_whoever_drives_a_terminal_types_into_it_from_their_own_device_and_a_guest_leaves_enter_to_them(
-    room: Room,
+    team: Team,
 ) -> None:
-    team = Team(room)
     team.join("editor")
     thread = team.thread
     terminal = team.ana.run("run", thread, "--", "cat")["terminal"]

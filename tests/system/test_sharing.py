@@ -4,70 +4,14 @@ import hashlib
 import json
 import sqlite3
 import subprocess
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 
 import pytest
 
 from crdt.permissions import Role
-from tests.system.machines import Device, Relay, Room, failing, pair, room, settle, texts
+from tests.system.machines import Device, Relay, Room, failing, pair, settle, texts, threads
+from tests.system.team import Team, role_of
 from tests.waiting import eventually
-
-__all__ = ["room"]  # the fixture
-
-
-class Team:
-    """Ana owns a thread and has two devices; Ben is a teammate."""
-
-    def __init__(self, room: Room) -> None:
-        self.relay = room.relay()
-        self.ana, self.desktop, self.ben = room.device("ana"), room.device("desktop"), room.device("ben")
-        self.ana.run("sync", "connect", self.relay.url)
-        pair(self.ana, self.desktop, self.relay)
-        self.thread: str = self.ana.run("new", "Parser")["id"]
-        message = self.ana.run("say", self.thread, "before anybody came")["message_id"]
-        comment = self.ana.run("comment", self.thread, "Why?", "--message", message)["id"]
-        self.words = {"THREAD": self.thread, "MESSAGE": message, "COMMENT": comment}
-
-    def link(self, permission: str, *options: str) -> str:
-        link: str = self.ana.run("share", self.thread, "--permission", permission, *options)["link"]
-        return link
-
-    def join(self, permission: str, *options: str) -> None:
-        found = self.ben.run("join", self.link(permission, *options), "--name", "Ben")
-        assert (found["thread"], found["state"]) == (self.thread, "admitted")
-
-    def permit(self, permission: str) -> None:
-        """Give Ben that role, and wait until all three know."""
-        self.ana.run("permit", self.thread, "Ben", permission)
-        for device in (self.ben, self.desktop):
-            eventually(lambda device=device: role_of(device, self.thread, "Ben") == permission, f"Ben as {permission}")
-
-    def everywhere(self, text: str) -> None:
-        """Wait until a message is shown on all three."""
-        for device in (self.ana, self.desktop, self.ben):
-            eventually(lambda device=device: text in texts(device, self.thread), f"{text!r} on {device.name}")
-
-
-@pytest.fixture
-def team(room: Room) -> Team:
-    return Team(room)
-
-
-@pytest.fixture(scope="module")
-def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
-    """A team that many tests share: Ben is in."""
-    with ExitStack() as stack:
-        made = Team(Room(tmp_path_factory.mktemp("team"), stack))
-        made.join("viewer")
-        eventually(lambda: made.thread in [each["id"] for each in made.desktop.run("list")["threads"]], "the thread")
-        yield made
-
-
-def role_of(device: Device, thread: str, name: str) -> str:
-    """A member's role as a device sees it."""
-    rows = device.run("members", thread)["members"]
-    return next((str(row["permission"]) for row in rows if row["name"] == name), "none")
 
 
 def stored(relay: Relay) -> str:
@@ -79,7 +23,16 @@ def stored(relay: Relay) -> str:
 
 def events(device: Device) -> int:
     """How many events a device has stored: nothing it keeps changes without one."""
-    return int(device.stream("watch").until("ready")["cursor"])
+    with closing(device.stream("watch")) as watching:
+        return int(watching.until("ready")["cursor"])
+
+
+def complaint(device: Device, *words: str) -> str | None:
+    """Why a device refuses a command; None if it does it."""
+    done = subprocess.run(
+        device.command(*words), env=device.environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.stderr if done.returncode else None
 
 
 # The role table: what it takes, and how it is done by command line. THREAD, MESSAGE and COMMENT stand for ids.
@@ -125,35 +78,29 @@ ROWS = (
         pytest.param(Role.EDITOR, id="editor"),
     ],
 )
-def test_a_member_does_what_the_role_allows_and_nothing_else(lasting: Team, role: Role) -> None:
-    team = lasting
+def test_a_member_does_what_the_role_allows_and_nothing_else(team: Team, role: Role) -> None:
+    team.join("viewer")
     team.permit(role.name.lower())
     if role is Role.EDITOR:  # sharing asks for a relay of one's own first
         team.ben.run("sync", "connect", team.relay.url)
-    for needed, words in sorted(ROWS, key=lambda row: row[0] > role):
-        if role < needed:
-            settle(team.ana, team.desktop, team.ben)
-        command = [team.words.get(word, word) for word in words]
-        if role >= needed:
-            done = subprocess.run(
-                team.ben.command(*command), env=team.ben.environment, capture_output=True, text=True, timeout=60,
-                check=False,
-            )  # fmt: skip
-            assert done.returncode == 0, (words, done.stderr)
-        else:
-            before = stored(team.relay), events(team.ben)
-            error = failing(team.ben, *command)
-            assert (error["code"], error["details"]["role"]) == ("E006", needed.name.lower()), words
-            assert error["next"]
-            assert (stored(team.relay), events(team.ben)) == before, words
+    rows = [(needed, [team.words.get(word, word) for word in words]) for needed, words in ROWS]
+    for _, command in [row for row in rows if row[0] <= role]:
+        assert complaint(team.ben, *command) is None, command
+    settle(team.ana, team.desktop, team.ben)
+    for needed, command in [row for row in rows if row[0] > role]:
+        before = stored(team.relay), events(team.ben)
+        error = failing(team.ben, *command)
+        assert (error["code"], error["details"]["role"]) == ("E006", needed.name.lower()), command
+        assert error["next"]
+        assert (stored(team.relay), events(team.ben)) == before, command
 
 
-def test_what_an_editor_says_is_on_every_device_of_everybody(lasting: Team) -> None:
-    lasting.permit("editor")
-    lasting.ben.run("say", lasting.thread, "from Ben")
-    lasting.everywhere("from Ben")
-    lasting.desktop.run("say", lasting.thread, "from the desktop")
-    lasting.everywhere("from the desktop")
+def test_what_an_editor_says_is_on_every_device_of_everybody(team: Team) -> None:
+    team.join("editor")
+    team.ben.run("say", team.thread, "from Ben")
+    team.everywhere("from Ben")
+    team.desktop.run("say", team.thread, "from the desktop")
+    team.everywhere("from the desktop")
 
 
 def test_whoever_is_put_out_reads_nothing_newer_and_a_newcomer_reads_all(team: Team, room: Room) -> None:
@@ -179,55 +126,53 @@ def test_a_link_lets_in_as_many_as_it_says_and_then_says_why_not(team: Team, roo
     withdrawn = team.ana.run("share", team.thread, "--permission", "editor")
     assert team.ana.run("unshare", withdrawn["id"])["state"] == "withdrawn"
     assert failing(room.device("dora"), "join", withdrawn["link"])["code"] == "E050"
-    listed = {row["id"]: row["state"] for row in team.ana.run("shares")["shares"]}
+    listed = {row["id"]: row["state"] for row in team.ana.run("shares", team.thread)["shares"]}
     assert listed[withdrawn["id"]] == "withdrawn" and sorted(listed.values()) == ["used up", "withdrawn"]
 
 
 def test_a_link_that_expired_lets_nobody_in(team: Team) -> None:
+    before = threads(team.ben)
     link = team.link("viewer", "--expires", "1s")
-    eventually(lambda: team.ana.run("shares")["shares"][0]["state"] == "expired", "the expiry")
+    eventually(lambda: team.ana.run("shares", team.thread)["shares"][0]["state"] == "expired", "the expiry")
     assert failing(team.ben, "join", link)["code"] == "E048"
-    assert team.ben.run("list")["threads"] == []
+    assert threads(team.ben) == before
 
 
 @pytest.mark.deep
-def test_a_joiner_waits_while_no_device_of_the_owner_answers_and_is_let_in_later(team: Team) -> None:
-    link = team.link("editor")
-    team.ana.run("sync", "wait")
-    team.ana.run("node", "stop")
-    team.desktop.run("node", "stop")
-    waiting = team.ben.run("join", link, "--timeout", "2")
+def test_a_joiner_waits_while_no_device_of_the_owner_answers_and_is_let_in_later(own_team: Team) -> None:
+    link = own_team.link("editor")
+    own_team.ana.run("sync", "wait")
+    own_team.ana.run("node", "stop")
+    own_team.desktop.run("node", "stop")
+    waiting = own_team.ben.run("join", link, "--timeout", "2")
     assert (waiting["state"], waiting["permission"]) == ("waiting", "editor")
-    assert team.ben.run("list")["threads"] == []
-    team.desktop.run("node", "start")  # any device of the owner's answers, not only the one that made the link
-    eventually(lambda: [row["id"] for row in team.ben.run("list")["threads"]] == [team.thread], "the thread")
+    assert own_team.ben.run("list")["threads"] == []
+    own_team.desktop.run("node", "start")  # any device of the owner's answers, not only the one that made the link
+    eventually(lambda: [row["id"] for row in own_team.ben.run("list")["threads"]] == [own_team.thread], "the thread")
 
 
 @pytest.mark.deep
-def test_somebody_is_asked_before_each_if_the_link_says_so(team: Team, room: Room) -> None:
-    link = team.link("viewer", "--approve", "--uses", "2")
-    waiting = team.ben.run("join", link, "--name", "Ben", "--timeout", "5")
+def test_somebody_is_asked_before_each_if_the_link_says_so(own_team: Team, room: Room) -> None:
+    link = own_team.link("viewer", "--approve", "--uses", "2")
+    waiting = own_team.ben.run("join", link, "--name", "Ben", "--timeout", "5")
     assert (waiting["state"], waiting["waiting_for"]) == ("waiting", "the owner to agree")
-    assert [row["name"] for row in team.ana.run("shares")["requests"]] == ["Ben"]
-    assert team.ana.run("admit", "Ben")["state"] == "admitted"
-    eventually(lambda: [row["id"] for row in team.ben.run("list")["threads"]] == [team.thread], "the thread")
+    assert [row["name"] for row in own_team.ana.run("shares")["requests"]] == ["Ben"]
+    assert own_team.ana.run("admit", "Ben")["state"] == "admitted"
+    eventually(lambda: [row["id"] for row in own_team.ben.run("list")["threads"]] == [own_team.thread], "the thread")
     carl = room.device("carl")
     carl.run("join", link, "--name", "Carl", "--timeout", "3")
-    eventually(lambda: [row["name"] for row in team.ana.run("shares")["requests"]] == ["Carl"], "the request")
-    assert team.ana.run("admit", "Carl", "--decline")["state"] == "declined"
+    eventually(lambda: [row["name"] for row in own_team.ana.run("shares")["requests"]] == ["Carl"], "the request")
+    assert own_team.ana.run("admit", "Carl", "--decline")["state"] == "declined"
     assert failing(carl, "join", link, "--timeout", "10")["code"] == "E054"
 
 
 def test_secrets_are_found_before_the_first_byte_is_shared(team: Team) -> None:
     secret = "ghp_" + "a8Kd03jfMs72LqPz91XcVb64NwErTy05UiOp"
     team.ana.run("say", team.thread, f"export GITHUB_TOKEN={secret}")
-    before = stored(team.relay)
     error = failing(team.ana, "share", team.thread, "--permission", "view")
     assert error["code"] == "E051" and error["details"]["secrets"] == 1
     assert secret not in json.dumps(error)
-    assert team.ana.run("shares")["shares"] == []
-    team.ana.run("sync", "wait")
-    del before
+    assert team.ana.run("shares", team.thread)["shares"] == []
     assert team.ana.run("share", team.thread, "--permission", "view", "--allow-secrets")["permission"] == "viewer"
 
 
@@ -242,14 +187,14 @@ def test_sharing_from_a_message_on_shares_nothing_from_before(team: Team) -> Non
 
 
 @pytest.mark.deep
-def test_who_leaves_is_out_everywhere_and_keeps_what_they_had(team: Team) -> None:
-    team.join("editor")
-    assert team.ben.run("leave", team.thread)["state"] == "left"
-    eventually(lambda: role_of(team.ana, team.thread, "Ben") == "none", "Ben's leaving")
-    team.ana.run("say", team.thread, "among ourselves")
-    assert [row["id"] for row in team.ben.run("list", "--trash")["threads"]] == [team.thread]
-    assert "among ourselves" not in texts(team.ben, team.thread)
-    assert failing(team.ana, "leave", team.thread)["code"] == "E006"
+def test_who_leaves_is_out_everywhere_and_keeps_what_they_had(own_team: Team) -> None:
+    own_team.join("editor")
+    assert own_team.ben.run("leave", own_team.thread)["state"] == "left"
+    eventually(lambda: role_of(own_team.ana, own_team.thread, "Ben") == "none", "Ben's leaving")
+    own_team.ana.run("say", own_team.thread, "among ourselves")
+    assert [row["id"] for row in own_team.ben.run("list", "--trash")["threads"]] == [own_team.thread]
+    assert "among ourselves" not in texts(own_team.ben, own_team.thread)
+    assert failing(own_team.ana, "leave", own_team.thread)["code"] == "E006"
 
 
 @pytest.mark.deep
@@ -257,7 +202,7 @@ def test_a_thread_handed_over_is_the_new_owners_and_the_old_one_stays_as_editor(
     team.join("editor")
     assert team.ana.run("transfer", team.thread, "Ben")["state"] == "offered"
     team.ana.run("sync", "wait")
-    eventually(lambda: accepts(team.ben, team.thread), "the offer")
+    eventually(lambda: complaint(team.ben, "transfer", team.thread, "--accept") is None, "the offer")
     eventually(lambda: role_of(team.ana, team.thread, "Ben") == "owner", "the new owner")
     assert failing(team.ana, "permit", team.thread, "Ben", "viewer")["code"] == "E006"
     team.ana.run("say", team.thread, "still an editor")
@@ -268,40 +213,33 @@ def test_a_thread_handed_over_is_the_new_owners_and_the_old_one_stays_as_editor(
     assert carl.run("join", link)["state"] == "admitted"
 
 
-def accepts(device: Device, thread: str) -> bool:
-    """Whether a device could accept the offer it was made."""
-    done = subprocess.run(
-        device.command("transfer", thread, "--accept"), env=device.environment, capture_output=True, text=True,
-        timeout=60, check=False,
-    )  # fmt: skip
-    return done.returncode == 0
-
-
 @pytest.mark.deep
-def test_words_are_compared_and_another_identity_of_that_name_warns(team: Team, room: Room) -> None:
-    team.join("editor")
-    ana, ben = team.ana.run("verify", team.thread, "Ben"), team.ben.run("verify", team.thread, "ana")
+def test_words_are_compared_and_another_identity_of_that_name_warns(own_team: Team, room: Room) -> None:
+    own_team.join("editor")
+    ana, ben = own_team.ana.run("verify", own_team.thread, "Ben"), own_team.ben.run("verify", own_team.thread, "ana")
     assert (ana["words"], ana["own_words"]) == (ben["own_words"], ben["words"])
-    assert team.ana.run("verify", team.thread, "Ben", "--matches")["verified"]
-    rows = {row["name"]: row for row in team.desktop.run("members", team.thread)["members"]}
-    eventually(lambda: team.desktop.run("verify", team.thread, "Ben")["verified"], "the mark on the other device")
+    assert own_team.ana.run("verify", own_team.thread, "Ben", "--matches")["verified"]
+    rows = {row["name"]: row for row in own_team.desktop.run("members", own_team.thread)["members"]}
+    eventually(lambda: own_team.desktop.run("verify", own_team.thread, "Ben")["verified"], "the mark on the desktop")
     assert rows["Ben"]["warning"] is None
     impostor = room.device("impostor")
-    impostor.run("join", team.link("viewer"), "--name", "Ben")
-    warned = [row for row in team.ana.run("members", team.thread)["members"] if row["warning"]]
+    impostor.run("join", own_team.link("viewer"), "--name", "Ben")
+    warned = [row for row in own_team.ana.run("members", own_team.thread)["members"] if row["warning"]]
     assert [row["verified"] for row in warned] == [False] and "verified before" in warned[0]["warning"]
 
 
 @pytest.mark.deep
-def test_a_members_second_device_has_the_thread_and_their_right(team: Team, room: Room) -> None:
-    team.join("editor")
+def test_a_members_second_device_has_the_thread_and_their_right(own_team: Team, room: Room) -> None:
+    own_team.join("editor")
     phone = room.device("phone")
-    own_relay = team.relay.url
-    team.ben.run("sync", "connect", own_relay)
-    pair(team.ben, phone, team.relay)
-    eventually(lambda: team.thread in [row["id"] for row in phone.run("list")["threads"]], "the thread on the phone")
-    phone.run("say", team.thread, "from the phone")
-    team.everywhere("from the phone")
+    own_relay = own_team.relay.url
+    own_team.ben.run("sync", "connect", own_relay)
+    pair(own_team.ben, phone, own_team.relay)
+    eventually(
+        lambda: own_team.thread in [row["id"] for row in phone.run("list")["threads"]], "the thread on the phone"
+    )
+    phone.run("say", own_team.thread, "from the phone")
+    own_team.everywhere("from the phone")
 
 
 def test_what_is_no_link_is_refused_by_name(room: Room) -> None:
@@ -310,22 +248,22 @@ def test_what_is_no_link_is_refused_by_name(room: Room) -> None:
         assert failing(nobody, "join", link)["code"] in ("E047", "E011"), link
 
 
-def test_what_somebody_wrote_while_they_were_put_out_stays_with_them_and_is_said(team: Team) -> None:
-    team.join("editor")
-    team.ben.run("say", team.thread, "in time")
-    team.everywhere("in time")
-    relay_url = team.relay.url
-    team.relay.stop()
-    team.ben.run("say", team.thread, "written offline")
-    assert "written offline" in texts(team.ben, team.thread)
-    team.ben.run("node", "stop")
-    team.relay.start()
-    assert team.relay.url == relay_url
-    team.ana.run("kick", team.thread, "Ben")
-    team.ana.run("sync", "wait")
-    watching = team.ben.stream("watch", team.thread, "--since", "0")
+def test_what_somebody_wrote_while_they_were_put_out_stays_with_them_and_is_said(own_team: Team) -> None:
+    own_team.join("editor")
+    own_team.ben.run("say", own_team.thread, "in time")
+    own_team.everywhere("in time")
+    relay_url = own_team.relay.url
+    own_team.relay.stop()
+    own_team.ben.run("say", own_team.thread, "written offline")
+    assert "written offline" in texts(own_team.ben, own_team.thread)
+    own_team.ben.run("node", "stop")
+    own_team.relay.start()
+    assert own_team.relay.url == relay_url
+    own_team.ana.run("kick", own_team.thread, "Ben")
+    own_team.ana.run("sync", "wait")
+    watching = own_team.ben.stream("watch", own_team.thread, "--since", "0")
     assert watching.until("work.left_out")["count"] == 1
-    assert texts(team.ben, team.thread) == ["before anybody came", "in time"]
-    kept = team.ben.run("leftovers", team.thread)["leftovers"]
+    assert texts(own_team.ben, own_team.thread) == ["before anybody came", "in time"]
+    kept = own_team.ben.run("leftovers", own_team.thread)["leftovers"]
     assert [(each["form"], each["text"]) for each in kept] == [("message", "written offline")] and kept[0]["why"]
-    assert "written offline" not in texts(team.ana, team.thread)
+    assert "written offline" not in texts(own_team.ana, own_team.thread)

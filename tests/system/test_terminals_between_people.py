@@ -2,12 +2,10 @@
 
 import pytest
 
-from tests.system.machines import failing, room
+from tests.system.machines import failing
+from tests.system.team import Team
 from tests.system.test_shared_terminals import Watching
-from tests.system.test_sharing import Team, team
 from tests.waiting import eventually
-
-__all__ = ["room", "team"]
 
 ECHO = 'while read line; do echo "got <$line>"; done'
 

@@ -1,27 +1,25 @@
 """Two people in one thread over a relay, as processes: comments and co-editing as scripts meet them."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from client.api.calls import Calls
 from client.api.node import Node
-from tests.system.machines import Device, Room, failing, room
+from tests.system.machines import Device, failing
+from tests.system.team import Team
 from tests.waiting import until
 
-__all__ = ["room"]
 LENGTH = 1_000
 
 
-def together(place: Room, permission: str) -> tuple[Device, Device, str]:
-    """Ana's thread, which Ben has come into by a link: both, and the thread's id."""
-    relay, ana, ben = place.relay(), place.device("ana"), place.device("ben")
-    ana.run("sync", "connect", relay.url)
-    thread = str(ana.run("new", "Parser")["id"])
-    link = ana.run("share", thread, "--permission", permission, "--yes")["link"]
-    assert ben.run("join", link, "--timeout", "30")["state"] == "admitted"
-    return ana, ben, thread
+@pytest.fixture
+def team(lasting_team: Team) -> Iterator[Team]:
+    """A thread in which nothing has been said yet."""
+    yield lasting_team.again()
+    lasting_team.rest()
 
 
 async def type_letters(device: Device, thread: str, letters: str) -> None:
@@ -34,8 +32,9 @@ async def type_letters(device: Device, thread: str, letters: str) -> None:
 
 
 @pytest.mark.deep
-async def test_two_scripts_type_a_thousand_characters_each_into_one_draft_and_none_is_lost(room: Room) -> None:
-    ana, ben, thread = await asyncio.to_thread(together, room, "edit")
+async def test_two_scripts_type_a_thousand_characters_each_into_one_draft_and_none_is_lost(team: Team) -> None:
+    await asyncio.to_thread(team.join, "editor")
+    ana, ben, thread = team.ana, team.ben, team.thread
     own = ["abcdefghi\n" * (LENGTH // 10), "0123456é8😀" * (LENGTH // 10)]
     await asyncio.gather(type_letters(ana, thread, own[0]), type_letters(ben, thread, own[1]))
     texts: list[str] = []
@@ -51,8 +50,9 @@ async def test_two_scripts_type_a_thousand_characters_each_into_one_draft_and_no
 
 
 @pytest.mark.deep
-def test_two_shells_that_set_what_each_typed_keep_what_the_other_did(room: Room) -> None:
-    ana, ben, thread = together(room, "edit")
+def test_two_shells_that_set_what_each_typed_keep_what_the_other_did(team: Team) -> None:
+    team.join("editor")
+    ana, ben, thread = team.ana, team.ben, team.thread
     for count in range(1, 6):
         ana.run("draft", thread, "--set", "a" * count)
         ben.run("draft", thread, "--stdin", stdin="b" * count)
@@ -69,8 +69,9 @@ def test_two_shells_that_set_what_each_typed_keep_what_the_other_did(room: Room)
     assert ana.run("draft", thread)["text"] == ""
 
 
-def test_a_commenter_comments_and_is_told_what_a_prompt_takes(room: Room) -> None:
-    ana, ben, thread = together(room, "comment")
+def test_a_commenter_comments_and_is_told_what_a_prompt_takes(team: Team) -> None:
+    team.join("commenter")
+    ana, ben, thread = team.ana, team.ben, team.thread
     message = ana.run("say", thread, "one\ntwo\nthree")["message_id"]
     watching = ben.stream("watch", thread, "--since", "0")
     watching.until("message.added")
@@ -97,8 +98,9 @@ def test_a_commenter_comments_and_is_told_what_a_prompt_takes(room: Room) -> Non
 
 
 @pytest.mark.parametrize("words", [("comment", "{}", "x"), ("draft", "{}", "--set", "x"), ("draft", "{}", "--send")])
-def test_a_viewer_is_told_the_role_and_sends_nothing(room: Room, words: tuple[str, ...]) -> None:
-    ana, ben, thread = together(room, "view")
+def test_a_viewer_is_told_the_role_and_sends_nothing(team: Team, words: tuple[str, ...]) -> None:
+    team.join("viewer")
+    ana, ben, thread = team.ana, team.ben, team.thread
     ana.run("draft", thread, "--set", "Mine.")
     ben.run("sync", "wait", "--incoming")
     error = failing(ben, *(word.format(thread) for word in words))

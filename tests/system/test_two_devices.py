@@ -2,27 +2,25 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.system.machines import Room, environment, failing, markdown, pair, room, settle, texts
+from tests.system.machines import Device, Paired, Room, environment, failing, markdown, pair, settle, texts, threads
 
-__all__ = ["room"]
 SAMPLES = Path(__file__).parents[1] / "node" / "importing" / "samples"
 
 
 def test_the_demo_holds_and_leaves_nothing(tmp_path: Path) -> None:
-    from tests.system.machines import Device
-
     device = Device("audience", tmp_path)
     told = device.run("demo")
     assert told["ok"] and len(told["steps"]) == 13
     assert not list((device.home).iterdir()), "the demo used the home of whoever ran it"
 
 
-def test_a_message_goes_both_ways_and_the_exports_are_equal(room: Room) -> None:
-    _, laptop, desktop = room.paired()
+def test_a_message_goes_both_ways_and_the_exports_are_equal(paired: Paired) -> None:
+    _, laptop, desktop = paired
     thread = laptop.run("new", "Both ways")["id"]
     laptop.run("say", thread, "from the laptop")
     settle(laptop, desktop)
@@ -87,15 +85,14 @@ def test_the_words_and_a_relay_bring_everything_back(room: Room) -> None:
     phrase = laptop.run("recovery", "show")["phrase"]
     url = laptop.run("sync", "status")["relays"][0]["url"]
     rescue = room.device("rescue")
+    unknown = "abandon " * 23 + "art"
+    error = failing(rescue, "recovery", "restore", "--phrase-stdin", "--relay", url, stdin=unknown)
+    assert error["name"] == "RECOVERY_PHRASE_WRONG"
     rescue.run("recovery", "restore", "--phrase-stdin", "--relay", url, stdin=phrase)
     assert markdown(rescue, thread) == expected
     rescue.run("say", thread, "back")
     settle(rescue, laptop)
     assert texts(laptop, thread)[-1] == "back"
-    unknown = "abandon " * 23 + "art"
-    stranger = room.device("stranger")
-    error = failing(stranger, "recovery", "restore", "--phrase-stdin", "--relay", url, stdin=unknown)
-    assert error["name"] == "RECOVERY_PHRASE_WRONG"
 
 
 def test_a_revoked_device_gets_and_gives_nothing_more(room: Room) -> None:
@@ -126,8 +123,8 @@ def test_words_confirmed_are_erased(room: Room) -> None:
     assert laptop.run("whoami")["recovery_confirmed"]
 
 
-def test_an_ask_is_queued_to_the_device_that_runs_the_thread_unless_taken_over(room: Room) -> None:
-    _, laptop, desktop = room.paired()
+def test_an_ask_is_queued_to_the_device_that_runs_the_thread_unless_taken_over(paired: Paired) -> None:
+    _, laptop, desktop = paired
     thread = laptop.run("new", "One runner")["id"]
     settle(laptop, desktop)
     assert laptop.run("ask", thread, "first")["type"] == "run.completed"
@@ -145,8 +142,9 @@ def test_an_ask_is_queued_to_the_device_that_runs_the_thread_unless_taken_over(r
     assert answers == ["laptop", "laptop", "desktop"]
 
 
-def test_a_thread_kept_here_never_reaches_the_relay(room: Room) -> None:
-    relay, laptop, desktop = room.paired()
+def test_a_thread_kept_here_never_reaches_the_relay(paired: Paired) -> None:
+    relay, laptop, desktop = paired
+    before = threads(desktop)
     laptop.run("sync", "disable")
     secret = laptop.run("new", "Mine alone")["id"]
     laptop.run("say", secret, "not for the relay")
@@ -154,7 +152,7 @@ def test_a_thread_kept_here_never_reaches_the_relay(room: Room) -> None:
     laptop.run("sync", "enable")
     shared = laptop.run("new", "For both")["id"]
     settle(laptop, desktop)
-    assert [row["id"] for row in desktop.run("list")["threads"]] == [shared]
+    assert threads(desktop) - before == {shared}
     assert laptop.run("sync", "status", secret)["state"] == "local-only"
     laptop.run("sync", "enable", secret)
     settle(laptop, desktop)
@@ -162,23 +160,24 @@ def test_a_thread_kept_here_never_reaches_the_relay(room: Room) -> None:
     assert relay.pid
 
 
-def test_trash_and_deletion_are_the_same_on_both(room: Room) -> None:
-    _, laptop, desktop = room.paired()
+def test_trash_and_deletion_are_the_same_on_both(paired: Paired) -> None:
+    _, laptop, desktop = paired
+    before = threads(desktop)
     kept, gone = laptop.run("new", "Kept")["id"], laptop.run("new", "Gone")["id"]
     settle(laptop, desktop)
     desktop.run("trash", kept)
     settle(desktop, laptop)
-    assert [row["id"] for row in laptop.run("list", "--trash")["threads"]] == [kept]
+    assert threads(laptop, "--trash") == {kept}
     laptop.run("restore", kept)
     laptop.run("delete", gone, "--forever")
     settle(laptop, desktop)
     assert failing(desktop, "show", gone)["name"] in ("THREAD_DELETED", "THREAD_NOT_FOUND")
-    assert [row["id"] for row in desktop.run("list")["threads"]] == [kept]
+    assert threads(desktop) == {*before, kept}
 
 
 @pytest.mark.parametrize("sample", ["claude.jsonl", "codex.jsonl"])
-def test_an_imported_session_is_equal_on_both_and_imports_once(room: Room, sample: str) -> None:
-    _, laptop, desktop = room.paired()
+def test_an_imported_session_is_equal_on_both_and_imports_once(paired: Paired, sample: str) -> None:
+    _, laptop, desktop = paired
     [first] = laptop.run("import", str(SAMPLES / sample))["threads"]
     [again] = laptop.run("import", str(SAMPLES / sample))["threads"]
     assert first["new"] and not again["new"] and first["id"] == again["id"]
@@ -245,10 +244,6 @@ async def main():
         print(json.dumps([m.text for m in (await node.thread(thread.id)).messages]))
 asyncio.run(main())
 """
-    import sys
-
-    from tests.system.machines import Device
-
     device = Device("script", tmp_path)
     try:
         done = subprocess.run(
