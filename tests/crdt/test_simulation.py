@@ -1,4 +1,4 @@
-"""Threads lived through in simulation: a few seeds always, a thousand node-hours in the deep tier.
+"""Threads lived through in simulation: a few short lives always, a thousand node-hours in the deep tier.
 
 And what shows that the simulation sees anything: six faults, planted on purpose, that it must find.
 """
@@ -16,12 +16,13 @@ from tests.simulating.world import Violation
 from tests.simulation import run, run_hours
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = range(1, 9)
+SEEDS = (2, 4, 6, 7, 8, 3, 5, 1)  # what shows a fault soon, or is over soon, comes first
+LONG = {1, 3}  # the lives that take longest
 DEEP_FROM = 10_000
 DEEP_HOURS = 1000
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", [pytest.param(n, marks=[pytest.mark.deep] if n in LONG else []) for n in SEEDS])
 def test_nothing_that_must_not_happen_happens(seed: int) -> None:
     totals = run(seed).totals
     assert totals["commits"] >= 50
@@ -41,14 +42,16 @@ def test_a_seed_lives_through_the_same_again_on_any_machine() -> None:
     assert history("3") == f"history {run(5).history}"
 
 
-def caught(planted: Planted, seeds: range) -> list[Violation]:
-    """What the simulation says of a planted fault, over some seeds."""
-    found = []
-    for seed in seeds:
+def caught(planted: Planted, rules: set[str]) -> list[Violation]:
+    """What the simulation says of a planted fault, over as many seeds as it takes to be sure."""
+    found: list[Violation] = []
+    for seed in SEEDS:
         try:
             run(seed, planted)
         except Violation as violation:
             found.append(violation)
+        if len(found) >= len(SEEDS) // 2 and rules <= {violation.rule for violation in found}:
+            break
     return found
 
 
@@ -61,7 +64,7 @@ def caught(planted: Planted, seeds: range) -> list[Violation]:
     ],
 )
 def test_a_planted_fault_is_caught(planted: Planted, rules: set[str]) -> None:
-    found = caught(planted, SEEDS)
+    found = caught(planted, rules)
     assert len(found) >= len(SEEDS) // 2
     assert rules <= {violation.rule for violation in found}
     assert all("again: python -m tests.simulation" in violation.__notes__[0] for violation in found)
