@@ -93,8 +93,9 @@ async def test_a_home_held_by_a_node_that_never_answers_is_said_to_be_locked(
     monkeypatch.setattr(
         starting, "node_command", lambda: [sys.executable, str(Path(DRIVER).with_name("fake_node_process.py"))]
     )
+    monkeypatch.setattr(starting, "LOCKED_TIMEOUT_S", 0.2)
     with Home.of(), pytest.raises(OpenSeshError) as caught:
-        await asyncio.to_thread(starting.start, 2.0)
+        await asyncio.to_thread(starting.start)
     assert caught.value.kind is HOME_LOCKED
 
 

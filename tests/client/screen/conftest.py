@@ -6,6 +6,7 @@ import pytest
 
 from client.api.calls import Calls
 from client.api.node import Node
+from client.screen import feed
 from tests.client.handlers import FakeNode
 from tests.client.screen.live_node import LiveNode
 
@@ -14,6 +15,12 @@ from tests.client.screen.live_node import LiveNode
 def node() -> LiveNode:
     """What the node knows, and what it was asked."""
     return LiveNode()
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read again without an event is read again soon."""
+    monkeypatch.setattr(feed, "LATEST_S", 0.2)
 
 
 @pytest.fixture

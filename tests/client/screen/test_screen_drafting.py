@@ -76,7 +76,7 @@ async def test_the_draft_is_sent_with_the_last_letter_and_gone_for_all(client: N
 
 
 async def test_who_may_not_edit_is_told_so_and_finds_the_words_in_the_own_composer(
-    client: Node, node: LiveNode
+    client: Node, node: LiveNode, often: None
 ) -> None:
     node.begin("t1", "Parser", "first")
     node.draft.text = node.draft.texts[0] = "Ana's"

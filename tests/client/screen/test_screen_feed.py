@@ -85,7 +85,7 @@ async def test_a_thread_that_was_rebuilt_is_read_anew(client: Node, node: LiveNo
 
 
 async def test_a_node_that_fails_is_asked_again_and_says_why_meanwhile(
-    client: Node, node: LiveNode, served: Switch
+    client: Node, node: LiveNode, served: Switch, often: None
 ) -> None:
     node.begin("t1", "Parser", "hello")
     node.errors["thread.list"] = INTERNAL("The database is busy.")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from crdt.errors import OpenSeshError
+from node.terminals import program as terminal_program
 from node.terminals.program import Program
 from tests.waiting import until
 
@@ -108,7 +109,8 @@ async def test_a_closed_terminal_ends_what_runs_in_it_and_leaves_no_zombie() -> 
     await until(lambda: not is_there(child), "the child's end")
 
 
-async def test_what_does_not_mind_being_hung_up_is_killed() -> None:
+async def test_what_does_not_mind_being_hung_up_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal_program, "HANG_UP_S", 0.2)
     async with program("sh", "-c", "trap '' HUP TERM; echo ready; while :; do sleep 1; done") as running:
         await until_said(running, b"ready")
     assert not is_there(running.pid)
