@@ -1,8 +1,8 @@
 """Processes that many tests share. Starting three nodes and a relay takes longer than most tests go on.
 
-Each test gets a thread of its own among them. A test that stops the relay, or leaves behind what outlives its thread
-(a device, a mark on a person), starts its own: `own_team`, or `room`. A node that was stopped starts at its next
-command.
+Each test gets a thread of its own among them. A test that leaves behind what outlives its thread (a device, a mark
+on a person) starts its own: `own_team`, or `room`. A node that was stopped starts at its next command, and a relay
+is stopped by `without` alone.
 """
 
 from collections.abc import Iterator

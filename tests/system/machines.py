@@ -3,7 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,16 @@ def settle(*devices: Device) -> None:
     """Everything of each on the relay, and everything of the relay on each."""
     for device in (*devices, *devices):
         device.run("sync", "wait", "--incoming")
+
+
+@contextmanager
+def without(relay: Relay) -> Iterator[None]:
+    """While the relay is stopped. Afterwards it is there again, whatever happened."""
+    relay.stop()
+    try:
+        yield
+    finally:
+        relay.start()
 
 
 def quiet(*devices: Device) -> None:

@@ -3,14 +3,14 @@
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
 import pytest
 
-from tests.system.machines import Room, failing, room, texts
+from tests.system.machines import Device, Room, failing, texts
 
-__all__ = ["room"]
 KEY = "sk-only-for-the-endpoint-0123456789"
 
 
@@ -58,8 +58,25 @@ def url() -> Iterator[str]:
     server.server_close()
 
 
-def test_a_provider_answers_in_a_thread_and_its_key_is_nowhere_to_be_read(room: Room, url: str) -> None:
-    laptop = room.device("laptop")
+@pytest.fixture(scope="module")
+def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
+    """One for all: its worker takes longer to get ready than to answer."""
+    with ExitStack() as stack:
+        yield Room(tmp_path_factory.mktemp("models"), stack).device("laptop")
+
+
+def test_a_refused_key_and_a_dead_endpoint_say_so_without_the_key(laptop: Device, url: str) -> None:
+    thread = laptop.run("new", "With a model")["id"]
+    laptop.run("provider", "add", "wrong", "--base-url", url, "--model", "m", "--key-stdin", stdin="sk-" + "wrong" * 6)
+    error = failing(laptop, "ask", thread, "Hello?", "--model", "wrong")
+    assert error["name"] == "PROVIDER_FAILED" and "401" in error["message"] and "wrongwrong" not in json.dumps(error)
+    laptop.run("provider", "add", "dead", "--base-url", "http://127.0.0.1:9/v1", "--model", "m")
+    assert failing(laptop, "ask", thread, "Anybody?", "--model", "dead")["name"] == "NETWORK_ERROR"
+    assert failing(laptop, "ask", thread, "Who?", "--model", "nobody")["name"] == "AGENT_NOT_FOUND"
+    assert texts(laptop, thread) == ["Hello?", "Anybody?"], "what was asked stays in the thread"
+
+
+def test_a_provider_answers_in_a_thread_and_its_key_is_nowhere_to_be_read(laptop: Device, url: str) -> None:
     thread = laptop.run("new", "With a model")["id"]
     laptop.run("provider", "add", "local", "--base-url", url, "--model", "tiny", "--key-stdin", stdin=KEY)
     assert laptop.run("provider", "test", "local")["model"] == "local/tiny"
@@ -72,15 +89,3 @@ def test_a_provider_answers_in_a_thread_and_its_key_is_nowhere_to_be_read(room: 
     laptop.run("node", "stop")
     files = [path for path in laptop.home.rglob("*") if path.is_file()]
     assert not [path.name for path in files if KEY.encode() in path.read_bytes()]
-
-
-def test_a_refused_key_and_a_dead_endpoint_say_so_without_the_key(room: Room, url: str) -> None:
-    laptop = room.device("laptop")
-    thread = laptop.run("new", "With a model")["id"]
-    laptop.run("provider", "add", "wrong", "--base-url", url, "--model", "m", "--key-stdin", stdin="sk-" + "wrong" * 6)
-    error = failing(laptop, "ask", thread, "Hello?", "--model", "wrong")
-    assert error["name"] == "PROVIDER_FAILED" and "401" in error["message"] and "wrongwrong" not in json.dumps(error)
-    laptop.run("provider", "add", "dead", "--base-url", "http://127.0.0.1:9/v1", "--model", "m")
-    assert failing(laptop, "ask", thread, "Anybody?", "--model", "dead")["name"] == "NETWORK_ERROR"
-    assert failing(laptop, "ask", thread, "Who?", "--model", "nobody")["name"] == "AGENT_NOT_FOUND"
-    assert texts(laptop, thread) == ["Hello?", "Anybody?"], "what was asked stays in the thread"

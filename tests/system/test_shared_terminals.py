@@ -107,8 +107,8 @@ def _is_there(pid: int) -> bool:
     return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-def test_what_is_asked_wrongly_is_refused_by_name(room: Room) -> None:
-    device = room.device("laptop")
+def test_what_is_asked_wrongly_is_refused_by_name(paired: Paired) -> None:
+    _, device, _ = paired
     thread = device.run("new", "Shell")["id"]
     assert failing(device, "attach", thread)["name"] == "TERMINAL_NOT_FOUND"
     assert failing(device, "run", thread, "--", "no-such-program")["name"] == "PROGRAM_NOT_STARTED"
@@ -173,13 +173,12 @@ def test_whoever_drives_a_terminal_types_into_it_from_their_own_device_and_a_gue
     seen.until(lambda it: it.end)
 
 
-def test_a_secret_that_a_terminal_printed_is_named_before_the_thread_is_shared(room: Room) -> None:
-    relay, device = room.relay(), room.device("laptop")
-    device.run("sync", "connect", relay.url)
+def test_a_secret_that_a_terminal_printed_is_named_before_the_thread_is_shared(paired: Paired, tmp_path: Path) -> None:
+    _, device, _ = paired
     thread = device.run("new", "Shell")["id"]
     token = "gh" + "p_" + "aB3dE6gH9jK2mN5pQ8sT1vW4xY7zA0cD3fG6"
-    (room.folder / "token").write_text(f"\n{token}\n")
-    terminal = device.run("run", thread, "--", "cat", str(room.folder / "token"))["terminal"]
+    (tmp_path / "token").write_text(f"\n{token}\n")
+    terminal = device.run("run", thread, "--", "cat", str(tmp_path / "token"))["terminal"]
     Watching(device, thread).until(lambda it: it.end)
     refused = failing(device, "share", thread, "--permission", "viewer")
     places = [(each["field"], each["message"], each["line"]) for each in refused["details"]["findings"]]
@@ -187,8 +186,8 @@ def test_a_secret_that_a_terminal_printed_is_named_before_the_thread_is_shared(r
     assert device.run("share", thread, "--permission", "viewer", "--allow-secrets")["link"]
 
 
-def test_the_text_of_a_terminal_goes_through_a_pipe(room: Room) -> None:
-    device = room.device("laptop")
+def test_the_text_of_a_terminal_goes_through_a_pipe(paired: Paired) -> None:
+    _, device, _ = paired
     thread = device.run("new", "Shell")["id"]
     device.run("run", thread, "--rows", "5", "--", "sh", "-c", "seq 20; printf '\\033[31mred\\033[0m\\033]0;x\\007'")
     command = [word for word in device.command("attach", thread) if word != "--json"]

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from crdt.permissions import Role
-from tests.system.machines import Device, Relay, Room, failing, pair, settle, texts, threads
+from tests.system.machines import Device, Relay, Room, failing, pair, settle, texts, threads, without
 from tests.system.team import Team, role_of
 from tests.waiting import eventually
 
@@ -242,23 +242,19 @@ def test_a_members_second_device_has_the_thread_and_their_right(own_team: Team, 
     own_team.everywhere("from the phone")
 
 
-def test_what_is_no_link_is_refused_by_name(room: Room) -> None:
-    nobody = room.device("nobody")
+def test_what_is_no_link_is_refused_by_name(team: Team) -> None:
     for link in ("", "opensesh://join/x", "https://example.com/"):
-        assert failing(nobody, "join", link)["code"] in ("E047", "E011"), link
+        assert failing(team.ben, "join", link)["code"] in ("E047", "E011"), link
 
 
 def test_what_somebody_wrote_while_they_were_put_out_stays_with_them_and_is_said(own_team: Team) -> None:
     own_team.join("editor")
     own_team.ben.run("say", own_team.thread, "in time")
     own_team.everywhere("in time")
-    relay_url = own_team.relay.url
-    own_team.relay.stop()
-    own_team.ben.run("say", own_team.thread, "written offline")
-    assert "written offline" in texts(own_team.ben, own_team.thread)
-    own_team.ben.run("node", "stop")
-    own_team.relay.start()
-    assert own_team.relay.url == relay_url
+    with without(own_team.relay):
+        own_team.ben.run("say", own_team.thread, "written offline")
+        assert "written offline" in texts(own_team.ben, own_team.thread)
+        own_team.ben.run("node", "stop")
     own_team.ana.run("kick", own_team.thread, "Ben")
     own_team.ana.run("sync", "wait")
     watching = own_team.ben.stream("watch", own_team.thread, "--since", "0")

@@ -7,11 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.machines import Device, Paired, Room, environment, failing, markdown, pair, settle, texts, threads
+from tests.system.machines import (
+    Device,
+    Paired,
+    Room,
+    environment,
+    failing,
+    markdown,
+    pair,
+    settle,
+    texts,
+    threads,
+    without,
+)
 
 SAMPLES = Path(__file__).parents[1] / "node" / "importing" / "samples"
 
 
+@pytest.mark.deep
 def test_the_demo_holds_and_leaves_nothing(tmp_path: Path) -> None:
     device = Device("audience", tmp_path)
     told = device.run("demo")
@@ -30,15 +43,14 @@ def test_a_message_goes_both_ways_and_the_exports_are_equal(paired: Paired) -> N
     assert markdown(laptop, thread) == markdown(desktop, thread)
 
 
-def test_what_both_wrote_offline_is_on_both_afterwards(room: Room) -> None:
-    relay, laptop, desktop = room.paired()
+def test_what_both_wrote_offline_is_on_both_afterwards(paired: Paired) -> None:
+    relay, laptop, desktop = paired
     thread = laptop.run("new", "Offline")["id"]
     settle(laptop, desktop)
-    relay.stop()
-    laptop.run("say", thread, "laptop, offline")
-    desktop.run("say", thread, "desktop, offline")
-    desktop.run("rename", thread, "Renamed offline")
-    relay.start()
+    with without(relay):
+        laptop.run("say", thread, "laptop, offline")
+        desktop.run("say", thread, "desktop, offline")
+        desktop.run("rename", thread, "Renamed offline")
     settle(laptop, desktop)
     assert sorted(texts(laptop, thread)) == ["desktop, offline", "laptop, offline"]
     assert markdown(laptop, thread) == markdown(desktop, thread)
