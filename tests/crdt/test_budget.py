@@ -11,9 +11,11 @@ from tests.crdt import test_random_histories as random_histories
 from tests.crdt.people import Desk, Person
 from tests.crdt.world import (
     SHARED,
+    at_two_devices,
     draft,
     envelope_of,
     forged,
+    gather,
     invite,
     pass_round,
     rebuilt,
@@ -34,12 +36,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budget, "MAX_IDLE", ROOM)
 
 
-def together() -> tuple[Desk, Desk, Desk]:
-    ana = ANA.found()
-    invite(ana, BEN, CARL)
-    ben, carl = BEN.desk(ana.replica.thread), CARL.desk(ana.replica.thread)
-    pass_round(ana, ben, carl)
-    return ana, ben, carl
+def together() -> list[Desk]:
+    return gather(ANA, BEN, CARL)
 
 
 def size(desk: Desk) -> int:
@@ -184,13 +182,7 @@ def test_what_follows_something_set_aside_is_not_passed_over_if_somebody_waits_f
 
 def test_what_a_higher_cut_names_is_not_set_aside_for_it_tells_what_that_cut_leaves() -> None:
     """One owner's device has removed Ben before what another names as his last; both are asked."""
-    owner = Person("Two devices")
-    owner.add("phone")
-    laptop = owner.found()
-    phone = owner.desk(laptop.replica.thread, "phone")
-    invite(laptop, BEN)
-    ben = BEN.desk(laptop.replica.thread)
-    pass_round(laptop, phone, ben)
+    _, (laptop, phone, ben) = at_two_devices(BEN)
     kept = ben.say("kept")
     pass_round(laptop, phone, ben)
     restrict(laptop, BEN)
@@ -205,13 +197,7 @@ def test_what_a_higher_cut_names_is_not_set_aside_for_it_tells_what_that_cut_lea
 
 
 def test_what_was_set_aside_stays_when_a_settlement_names_it() -> None:
-    owner = Person("Two devices")
-    owner.add("phone")
-    laptop = owner.found()
-    phone = owner.desk(laptop.replica.thread, "phone")
-    invite(laptop, BEN, CARL)
-    ben, carl = BEN.desk(laptop.replica.thread), CARL.desk(laptop.replica.thread)
-    pass_round(laptop, phone, ben, carl)
+    _, (laptop, phone, ben, carl) = at_two_devices(BEN, CARL)
     for number in range(2 * ROOM):
         ben.say(f"idle {number}")
     type_text(ben, lambda text: text.insert(0, "beer"))

@@ -13,7 +13,7 @@ from crdt.replica import Replica
 from crdt.run_accounts import RunAccounts
 from crdt.thread import Thread, set_shared, shared_values
 from tests.crdt.people import Desk, Person
-from tests.crdt.world import SHARED, invite, pass_round
+from tests.crdt.world import SHARED, gather, pass_round
 
 ANA, BEN = Person("Ana"), Person("Ben")
 DEVICE = b"d" * 32
@@ -170,12 +170,8 @@ def test_leases_and_runs_in_no_form_are_passed_over() -> None:
 # ---- a thread of several devices
 
 
-def together() -> tuple[Desk, Desk]:
-    ana = ANA.found()
-    invite(ana, BEN)
-    ben = BEN.desk(ana.replica.thread)
-    pass_round(ana, ben)
-    return ana, ben
+def together() -> list[Desk]:
+    return gather(ANA, BEN)
 
 
 def change(desk: Desk, edit: Callable[[Doc], None]) -> None:

@@ -28,7 +28,7 @@ from crdt.permissions import Lane, LaneKind, Role
 from crdt.records import Grant
 from crdt.stewardship import restriction, revocation
 from tests.crdt.people import Desk, Person
-from tests.crdt.world import invite, pass_round, rebuilt, restrict, settled, shuffled
+from tests.crdt.world import gather, pass_round, rebuilt, restrict, settled, shuffled
 
 ANA, BEN, CARL = Person("Ana"), Person("Ben"), Person("Carl")
 ANA.add("phone")
@@ -37,13 +37,9 @@ NAMES = (f"w{number}" for number in itertools.count())
 Doc = pycrdt.Doc[Any]
 
 
-def together(role: Role = Role.EDITOR) -> tuple[Desk, Desk, Desk]:
+def together(role: Role = Role.EDITOR) -> list[Desk]:
     """Ana's thread, with Ben and Carl in it."""
-    ana = ANA.found()
-    invite(ana, BEN, CARL, role=role)
-    ben, carl = BEN.desk(ana.replica.thread), CARL.desk(ana.replica.thread)
-    pass_round(ana, ben, carl)
-    return ana, ben, carl
+    return gather(ANA, BEN, CARL, role=role)
 
 
 def me(desk: Desk) -> bytes:

@@ -17,7 +17,7 @@ from crdt.permissions import Lane, LaneKind, Role
 from crdt.replica import Replica
 from crdt.thread import Thread
 from tests.crdt.people import Desk, Person
-from tests.crdt.world import forged, invite, pass_round, rebuilt, restrict, settled, shuffled
+from tests.crdt.world import forged, gather, invite, pass_round, rebuilt, restrict, settled, shuffled
 
 ANA, BEN, CARL = Person("Ana"), Person("Ben"), Person("Carl")
 CARL.add("phone")
@@ -25,13 +25,9 @@ FAR = 2**53 - 1
 Doc = pycrdt.Doc[Any]
 
 
-def together(role: Role = Role.COMMENTER) -> tuple[Desk, Desk, Desk]:
+def together(role: Role = Role.COMMENTER) -> list[Desk]:
     """Ana's thread, with Ben and Carl in it."""
-    ana = ANA.found()
-    invite(ana, BEN, CARL, role=role)
-    ben, carl = BEN.desk(ana.replica.thread), CARL.desk(ana.replica.thread)
-    pass_round(ana, ben, carl)
-    return ana, ben, carl
+    return gather(ANA, BEN, CARL, role=role)
 
 
 def lane(desk: Desk) -> Lane:

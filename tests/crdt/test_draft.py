@@ -14,17 +14,14 @@ from crdt.permissions import Role
 from crdt.replica import Replica
 from crdt.text_change import Change, applied, behind, between, replacing
 from tests.crdt.people import Desk, Person
-from tests.crdt.world import SHARED, invite, pass_round, type_text
+from tests.crdt.world import SHARED, gather, invite, pass_round, type_text
 
 ANA, BEN = Person("Ana"), Person("Ben")
 
 
 def together(role: Role = Role.EDITOR) -> tuple[Desk, Desk]:
     """Ana's thread, with Ben in it."""
-    ana = ANA.found()
-    invite(ana, BEN, role=role)
-    ben = BEN.desk(ana.replica.thread)
-    pass_round(ana, ben)
+    ana, ben = gather(ANA, BEN, role=role)
     ben.introduce(BEN)
     return ana, ben
 

@@ -19,6 +19,7 @@ from tests.crdt.world import (
     SHARED,
     draft,
     envelope_of,
+    gather,
     invite,
     pass_round,
     rebuilt,
@@ -31,13 +32,11 @@ from tests.crdt.world import (
 ANA, BEN, CARL = Person("Ana"), Person("Ben"), Person("Carl")
 
 
-def together() -> tuple[Desk, Desk, Desk]:
-    ana = ANA.found()
-    invite(ana, BEN, CARL)
-    ben, carl = BEN.desk(ana.replica.thread), CARL.desk(ana.replica.thread)
-    type_text(ana, lambda text: text.insert(0, "plan:"))
-    pass_round(ana, ben, carl)
-    return ana, ben, carl
+def together() -> list[Desk]:
+    desks = gather(ANA, BEN, CARL)
+    type_text(desks[0], lambda text: text.insert(0, "plan:"))
+    pass_round(*desks)
+    return desks
 
 
 def fresh(desk: Desk) -> Replica:

@@ -12,10 +12,12 @@ from tests.crdt.people import Desk, Person
 from tests.crdt.world import (
     SHARED,
     assert_order_plays_no_part,
+    at_two_devices,
     draft,
     envelope_of,
     forged,
     frame_of,
+    gather,
     invite,
     pass_round,
     rebuilt,
@@ -29,10 +31,8 @@ ANA, BEN, CARL, DORA = Person("Ana"), Person("Ben"), Person("Carl"), Person("Dor
 
 
 def together() -> list[Desk]:
-    ana = ANA.found()
-    invite(ana, BEN, CARL, DORA)
-    desks = [ana, *(person.desk(ana.replica.thread) for person in (BEN, CARL, DORA))]
-    type_text(ana, lambda text: text.insert(0, "plan:"))
+    desks = gather(ANA, BEN, CARL, DORA)
+    type_text(desks[0], lambda text: text.insert(0, "plan:"))
     pass_round(*desks)
     return desks
 
@@ -165,14 +165,7 @@ def test_two_steps_of_ignorance_are_carried_by_both() -> None:
 
 
 def test_an_own_device_that_did_not_know_carries_what_the_stolen_one_had_typed() -> None:
-    owner = Person("Two devices")
-    owner.add("phone")
-    laptop = owner.found()
-    phone = owner.desk(laptop.replica.thread, "phone")
-    tablet_owner = Person("Carl")
-    invite(laptop, tablet_owner)
-    carl = tablet_owner.desk(laptop.replica.thread)
-    pass_round(laptop, phone, carl)
+    owner, (laptop, phone, carl) = at_two_devices(CARL)
     append(phone, "by the phone")
     pass_round(phone, carl)
     append(carl, ", and more")
@@ -235,13 +228,7 @@ def test_a_settlement_takes_back_what_it_does_not_name() -> None:
 
 
 def test_two_settlements_at_once_leave_what_either_names() -> None:
-    owner = Person("Two devices")
-    owner.add("phone")
-    laptop = owner.found()
-    phone = owner.desk(laptop.replica.thread, "phone")
-    invite(laptop, BEN, CARL)
-    ben, carl = BEN.desk(laptop.replica.thread), CARL.desk(laptop.replica.thread)
-    pass_round(laptop, phone, ben, carl)
+    _, (laptop, phone, ben, carl) = at_two_devices(BEN, CARL)
     append(ben, "beer")
     pass_round(ben, carl)
     append(carl, " wine")
@@ -275,12 +262,7 @@ def test_nobody_but_an_owner_settles(by: str) -> None:
 
 def test_a_settlement_in_ignorance_of_the_restriction_counts_for_nothing() -> None:
     """An owner's stolen device can't open the door for a removal to come."""
-    owner = Person("Two devices")
-    owner.add("phone")
-    laptop = owner.found()
-    invite(laptop, BEN)
-    phone, ben = owner.desk(laptop.replica.thread, "phone"), BEN.desk(laptop.replica.thread)
-    pass_round(laptop, phone, ben)
+    _, (laptop, phone, ben) = at_two_devices(BEN)
     restriction = names(laptop, restrict(laptop, BEN))
     append(ben, "beer")
     phone.read(ben.frames[-1:])

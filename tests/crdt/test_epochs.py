@@ -15,8 +15,10 @@ from crdt.unopened import MAX_UNOPENED, MAX_WITH_KEYS, Unopened
 from tests.crdt.people import Desk, Person
 from tests.crdt.world import (
     assert_order_plays_no_part,
+    at_two_devices,
     envelope_of,
     frame_of,
+    gather,
     invite,
     pass_round,
     restrict,
@@ -27,12 +29,8 @@ from tests.crdt.world import (
 ANA, BEN, CARL = Person("Ana"), Person("Ben"), Person("Carl")
 
 
-def together() -> tuple[Desk, Desk]:
-    ana = ANA.found()
-    invite(ana, BEN)
-    ben = BEN.desk(ana.replica.thread)
-    pass_round(ana, ben)
-    return ana, ben
+def together() -> list[Desk]:
+    return gather(ANA, BEN)
 
 
 def opens(desk: Desk, frame: bytes) -> bool:
@@ -66,11 +64,7 @@ def test_whoever_joins_reads_the_history() -> None:
 def test_a_record_whose_earlier_keys_wait_for_its_own_key_gives_them_when_that_one_comes() -> None:
     """Carl is put out and let in again: the key handed out when he went brings one that he needs, and he can read it
     only through the key that brings him back."""
-    owner = Person("Owner")
-    owner.add("phone")
-    laptop = owner.found()
-    phone = owner.desk(laptop.replica.thread, "phone")
-    pass_round(laptop, phone)
+    owner, (laptop, phone) = at_two_devices()
     invite(laptop, CARL)
     assert phone.replica.author
     phone.kept(stewardship.rotate(phone.replica, phone.replica.author, [owner.identity_key.public]))  # not knowing
@@ -175,11 +169,7 @@ def test_two_removals_at_once_leave_no_key_until_one_record_knows_both() -> None
 
 
 def test_of_two_epochs_at_one_depth_the_senior_devices_counts() -> None:
-    owner = Person("Owner")
-    owner.add("phone")
-    laptop = owner.found()
-    phone = owner.desk(laptop.replica.thread, "phone")
-    pass_round(laptop, phone)
+    owner, (laptop, phone) = at_two_devices()
     for desk in (phone, laptop):
         assert desk.replica.author
         desk.kept(stewardship.rotate(desk.replica, desk.replica.author, [owner.identity_key.public]))
@@ -191,12 +181,7 @@ def test_of_two_epochs_at_one_depth_the_senior_devices_counts() -> None:
 
 def test_what_others_wrote_under_a_key_that_became_void_can_be_read_by_those_who_come_later() -> None:
     """The device that handed it out was ended before; they wrote in good faith, and their work counts."""
-    owner = Person("Owner")
-    owner.add("phone")
-    laptop = owner.found()
-    invite(laptop, BEN)
-    phone, ben = owner.desk(laptop.replica.thread, "phone"), BEN.desk(laptop.replica.thread)
-    pass_round(laptop, phone, ben)
+    owner, (laptop, phone, ben) = at_two_devices(BEN)
     owner.revoke("phone")
     actions = stewardship.revocation(laptop.replica, owner.devices["phone"].id, owner.entries)
     assert phone.replica.author and laptop.replica.author
@@ -221,11 +206,7 @@ def hand_out_key(owner: Desk) -> None:
 
 def test_a_key_is_due_when_two_were_handed_out_at_once() -> None:
     """Two devices of the owner let somebody in, not knowing of each other: neither could read what the other writes."""
-    owner = Person("Owner")
-    owner.add("phone")
-    laptop = owner.found()
-    phone = owner.desk(laptop.replica.thread, "phone")
-    pass_round(laptop, phone)
+    _, (laptop, phone) = at_two_devices()
     assert not stewardship.is_key_due(laptop.replica)
     invite(laptop, BEN)
     invite(phone, CARL)

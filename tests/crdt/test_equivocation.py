@@ -18,6 +18,7 @@ from tests.crdt.world import (
     draft,
     envelope_of,
     forged,
+    gather,
     invite,
     pass_round,
     rebuilt,
@@ -30,12 +31,8 @@ from tests.crdt.world import (
 ANA, BEN, CARL = Person("Ana"), Person("Ben"), Person("Carl")
 
 
-def together() -> tuple[Desk, Desk, Desk]:
-    ana = ANA.found()
-    invite(ana, BEN, CARL)
-    ben, carl = BEN.desk(ana.replica.thread), CARL.desk(ana.replica.thread)
-    pass_round(ana, ben, carl)
-    return ana, ben, carl
+def together() -> list[Desk]:
+    return gather(ANA, BEN, CARL)
 
 
 def twin(desk: Desk, person: Person) -> Desk:

@@ -15,18 +15,14 @@ from crdt.records import Accept, Devices, Grant, Offer, Record, Relays, Restrict
 from crdt.replica import Status
 from tests.crdt.people import Desk, Person
 from tests.crdt.steps import function_calls
-from tests.crdt.world import envelope_of, frame_of, invite, pass_round, restrict
+from tests.crdt.world import at_two_devices, envelope_of, frame_of, gather, invite, pass_round, restrict
 
 Boundless = Callable[[], AbstractContextManager[None]]
 ANA, BEN, CARL = Person("Ana"), Person("Ben"), Person("Carl")
 
 
-def together() -> tuple[Desk, Desk]:
-    ana = ANA.found()
-    invite(ana, BEN)
-    ben = BEN.desk(ana.replica.thread)
-    pass_round(ana, ben)
-    return ana, ben
+def together() -> list[Desk]:
+    return gather(ANA, BEN)
 
 
 def bounds(monkeypatch: pytest.MonkeyPatch, foreign: int, ended: int, records: int) -> None:
@@ -85,11 +81,7 @@ def test_device_log_entries_weigh_so_that_few_records_cannot_bring_them_without_
 
 
 def test_a_stolen_device_of_the_owner_cannot_fill_the_graph_against_the_others(small: Boundless) -> None:
-    owner = Person("Owner")
-    owner.add("phone")
-    laptop = owner.found()
-    thief = owner.desk(laptop.replica.thread, "phone")
-    pass_round(laptop, thief)
+    owner, (laptop, thief) = at_two_devices()
     owner.revoke("phone")
     laptop.introduce(owner)
     with small():

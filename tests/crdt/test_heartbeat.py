@@ -16,7 +16,7 @@ from crdt.permissions import LaneKind
 from crdt.presence import MAX_PAYLOAD_BYTES
 from crdt.replica import Replica
 from tests.crdt.people import Desk, Person
-from tests.crdt.world import envelope_of, invite, pass_round, restrict
+from tests.crdt.world import envelope_of, gather, invite, pass_round, restrict
 
 ANA, BEN, CARL = Person("Ana"), Person("Ben"), Person("Carl")
 ANA.add("phone")
@@ -24,12 +24,8 @@ NOW = 1_700_000_000_000
 LATER = NOW + PATIENCE_MS
 
 
-def together() -> tuple[Desk, Desk, Desk]:
-    ana = ANA.found()
-    invite(ana, BEN, CARL)
-    ben, carl = BEN.desk(ana.replica.thread), CARL.desk(ana.replica.thread)
-    pass_round(ana, ben, carl)
-    return ana, ben, carl
+def together() -> list[Desk]:
+    return gather(ANA, BEN, CARL)
 
 
 def device(desk: Desk) -> DeviceId:

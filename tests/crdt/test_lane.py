@@ -19,7 +19,7 @@ from tests.crdt.world import (
     draft,
     envelope_of,
     forged,
-    invite,
+    gather,
     pass_round,
     rebuilt,
     restrict,
@@ -30,12 +30,8 @@ from tests.crdt.world import (
 ANA, BEN, CARL = Person("Ana"), Person("Ben"), Person("Carl")
 
 
-def together(role: Role = Role.EDITOR) -> tuple[Desk, Desk, Desk]:
-    ana = ANA.found()
-    invite(ana, BEN, CARL, role=role)
-    ben, carl = BEN.desk(ana.replica.thread), CARL.desk(ana.replica.thread)
-    pass_round(ana, ben, carl)
-    return ana, ben, carl
+def together(role: Role = Role.EDITOR) -> list[Desk]:
+    return gather(ANA, BEN, CARL, role=role)
 
 
 def client_of(desk: Desk, where: Lane) -> int:

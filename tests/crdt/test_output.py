@@ -30,7 +30,7 @@ from crdt.permissions import Lane, LaneKind, Role
 from crdt.replica import Replica
 from tests.crdt.people import Desk, Person
 from tests.crdt.steps import function_calls
-from tests.crdt.world import envelope_of, forged, invite, pass_round, rebuilt, restrict
+from tests.crdt.world import envelope_of, forged, gather, pass_round, rebuilt, restrict
 
 ANA, BEN = Person("ana"), Person("ben")
 TERMINAL = b"terminal-of-test"
@@ -39,10 +39,7 @@ OPENED = Opened(("sh", "-c", "ls"), 80, 24, "", 1)
 
 def together(role: Role = Role.EDITOR) -> tuple[Desk, Desk]:
     """A thread of Ana's that Ben has joined."""
-    ana = ANA.found()
-    ben = BEN.desk(ana.replica.thread)
-    invite(ana, BEN, role=role)
-    pass_round(ana, ben)
+    ana, ben = gather(ANA, BEN, role=role)
     ben.introduce(BEN)
     pass_round(ana, ben)
     return ana, ben

@@ -30,20 +30,16 @@ from crdt.presence import (
 )
 from crdt.replica import Replica
 from tests.crdt.people import Desk, Person, randomness
-from tests.crdt.world import invite, pass_round, restrict
+from tests.crdt.world import gather, invite, pass_round, restrict
 
 ANA, BEN, CARL = Person("Ana"), Person("Ben"), Person("Carl")
 NOW = 1_700_000_000_000
 HERE = encode_here(Here("active", "draft", "", 7, True))
 
 
-def together(role: Role = Role.EDITOR) -> tuple[Desk, Desk, Desk]:
+def together(role: Role = Role.EDITOR) -> list[Desk]:
     """Ana's thread, with Ben and Carl in it, all introduced."""
-    ana = ANA.found()
-    invite(ana, BEN, CARL, role=role)
-    ben, carl = BEN.desk(ana.replica.thread), CARL.desk(ana.replica.thread)
-    pass_round(ana, ben, carl)
-    return ana, ben, carl
+    return gather(ANA, BEN, CARL, role=role)
 
 
 def voice(desk: Desk, seed: str = "") -> Voice:

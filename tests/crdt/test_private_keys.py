@@ -21,10 +21,12 @@ from tests.crdt.people import Desk, Person
 from tests.crdt.world import (
     SHARED,
     assert_order_plays_no_part,
+    at_two_devices,
     draft,
     envelope_of,
     forged,
     frame_of,
+    gather,
     invite,
     pass_round,
     settled,
@@ -47,10 +49,7 @@ class Table:
 
     @classmethod
     def laid(cls) -> "Table":
-        ana = ANA.found()
-        invite(ana, BEN, MALLORY)
-        ben, mallory = BEN.desk(ana.replica.thread), MALLORY.desk(ana.replica.thread)
-        pass_round(ana, ben, mallory)
+        ana, ben, mallory = gather(ANA, BEN, MALLORY)
         for desk in (ben, mallory):
             desk.replica.learn_key(KEY)
         return cls(ana, ben, mallory, Epoch.from_key(KEY, ana.replica.thread))
@@ -188,12 +187,7 @@ def test_a_key_counts_only_for_who_knows_the_record_that_hands_it_out() -> None:
 
 def test_what_was_written_under_the_key_of_an_owners_device_that_falls_later_stays() -> None:
     """Two devices of the owner hand out keys at once, and one of them is ended: nobody else is to blame."""
-    owner = Person("Owner")
-    owner.add("phone")
-    laptop = owner.found()
-    invite(laptop, BEN)
-    phone, ben = owner.desk(laptop.replica.thread, "phone"), BEN.desk(laptop.replica.thread)
-    pass_round(laptop, phone, ben)
+    owner, (laptop, phone, ben) = at_two_devices(BEN)
     assert phone.replica.author and laptop.replica.author
     readers = stewardship.readers(phone.replica.membership)
     phone.kept(stewardship.rotate(phone.replica, phone.replica.author, readers))

@@ -12,6 +12,7 @@ from tests.crdt.world import (
     assert_order_plays_no_part,
     draft,
     envelope_of,
+    gather,
     invite,
     pass_round,
     restrict,
@@ -21,12 +22,8 @@ from tests.crdt.world import (
 ANA, BEN, MALLORY = Person("Ana"), Person("Ben"), Person("Mallory")
 
 
-def together() -> tuple[Desk, Desk]:
-    ana = ANA.found()
-    invite(ana, BEN)
-    ben = BEN.desk(ana.replica.thread)
-    pass_round(ana, ben)
-    return ana, ben
+def together() -> list[Desk]:
+    return gather(ANA, BEN)
 
 
 def started(desk: Desk, session: int) -> Desk:

@@ -31,6 +31,28 @@ def invite(owner: Desk, *people: Person, role: Role = Role.EDITOR) -> bytes:
     return owner.kept(stewardship.rotate(replica, replica.author, readers, [*grants, *shown]))
 
 
+def gather(owner: Person, *others: Person, role: Role = Role.EDITOR) -> list[Desk]:
+    """A thread of the owner's, the others in it with that role: everybody's desks, and all have read everything."""
+    founder = owner.found()
+    invite(founder, *others, role=role)
+    desks = [founder, *(person.desk(founder.replica.thread) for person in others)]
+    pass_round(*desks)
+    return desks
+
+
+def at_two_devices(*others: Person) -> tuple[Person, list[Desk]]:
+    """An owner, and the desks in a thread of theirs: their laptop's, their phone's, and those of editors."""
+    owner = Person("Owner")
+    owner.add("phone")
+    laptop = owner.found()
+    if others:
+        invite(laptop, *others)
+    thread = laptop.replica.thread
+    desks = [laptop, owner.desk(thread, "phone"), *(person.desk(thread) for person in others)]
+    pass_round(*desks)
+    return owner, desks
+
+
 def restrict(owner: Desk, person: Person, role: Role = Role.NONE) -> bytes:
     """Lower somebody's role to what stands now, and hand out a fresh key to those who remain."""
     replica = owner.replica
