@@ -1,6 +1,5 @@
 """What a relay withholds from a device is said on it after a minute, and no more once it came."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,12 +12,11 @@ from crdt.ids import ThreadId
 from crdt.permissions import LaneKind
 from crdt.records import Grant
 from node.bus import Subscription
-from node.happenings import Happening
 from node.heartbeats import Heartbeats
 from node.presence import Presence
 from tests.crdt.people import Person
-from tests.node.air import Air, carry
-from tests.node.second_device import PATIENCE_S, Machine, enter, machine
+from tests.node.air import Air, carry, happening, in_one_thread
+from tests.node.second_device import Machine
 from tests.waiting import until
 
 FAST_S = 0.02
@@ -56,22 +54,14 @@ class Pair:
 
 @pytest.fixture
 async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
-    async with machine(tmp_path, "laptop") as laptop, machine(tmp_path, "desktop") as desktop:
-        await enter(laptop, desktop)
-        await carry(laptop, desktop, laptop.account.thread)
-        thread = await laptop.new("watched")
-        await carry(laptop, desktop, laptop.account.thread)
-        await carry(laptop, desktop, thread)
+    async with in_one_thread(tmp_path) as (laptop, desktop, thread):
         yield Pair(laptop, desktop, thread)
 
 
 async def warned(events: Subscription, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    async with asyncio.timeout(PATIENCE_S):
-        async for event in events:
-            if isinstance(event, Happening) and event.type == "sync.warning" and holds(event.data):
-                assert not event.passing and event.cursor
-                return event.data
-    raise AssertionError("the bus was closed")
+    event = await happening(events, "sync.warning", holds)
+    assert not event.passing and event.cursor
+    return event.data
 
 
 async def kinds(beats: Heartbeats, thread: ThreadId) -> list[str]:

@@ -12,10 +12,9 @@ from crdt.ids import DeviceId, IdentityId, ThreadId, to_text
 from crdt.presence import MAX_PAYLOAD_BYTES, Here
 from node import presence as node_presence
 from node.bus import Subscription
-from node.happenings import Happening
 from node.presence import Presence
-from tests.node.air import Air, carry
-from tests.node.second_device import PATIENCE_S, Machine, enter, machine
+from tests.node.air import Air, happening, in_one_thread
+from tests.node.second_device import Machine
 from tests.waiting import until
 
 
@@ -33,12 +32,7 @@ class Two:
 
 @pytest.fixture
 async def two(tmp_path: Path) -> AsyncIterator[Two]:
-    async with machine(tmp_path, "laptop") as laptop, machine(tmp_path, "desktop") as desktop:
-        await enter(laptop, desktop)
-        await carry(laptop, desktop, laptop.account.thread)
-        thread = await laptop.new("watched")
-        await carry(laptop, desktop, laptop.account.thread)
-        await carry(laptop, desktop, thread)
+    async with in_one_thread(tmp_path) as (laptop, desktop, thread):
         made = Two(laptop, desktop, thread)
         yield made
         await made.at_laptop.close()
@@ -47,12 +41,9 @@ async def two(tmp_path: Path) -> AsyncIterator[Two]:
 
 async def told(events: Subscription, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """The next presence.changed of which that holds."""
-    async with asyncio.timeout(PATIENCE_S):
-        async for event in events:
-            if isinstance(event, Happening) and event.type == "presence.changed" and wanted(event.data):
-                assert event.passing
-                return event.data
-    raise AssertionError("the bus was closed")
+    event = await happening(events, "presence.changed", wanted)
+    assert event.passing
+    return event.data
 
 
 async def test_a_device_that_looks_is_seen_by_the_other_and_gone_when_it_leaves(two: Two) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.client.screen.tmux import Terminal, needs_tmux
+from tests.processes import is_there
 from tests.system.machines import Device, Paired, Room, failing
 from tests.system.team import Team
 from tests.waiting import eventually
@@ -82,7 +83,7 @@ def test_a_program_ends_with_its_node_and_the_terminal_says_so(room: Room) -> No
     watching = Watching(device, thread).until(lambda it: it.lines and it.lines[0].isdigit())
     program, node = int(watching.lines[0]), device.run("node", "status")["pid"]
     device.run("node", "stop")
-    assert not _is_there(program)
+    assert not is_there(program)
     assert Watching(device, thread).until(lambda it: it.end).end == {
         **{"type": "terminal.ended", "thread": thread, "code": None, "reason": "the node stopped"},
         "terminal": device.run("terminals", thread)["terminals"][0]["terminal"],
@@ -95,16 +96,7 @@ def test_a_program_ends_with_its_node_and_the_terminal_says_so(room: Room) -> No
     again = Watching(device, thread).until(lambda it: it.end)
     assert again.end is not None and again.end["reason"] == "the node stopped"
     if sys.platform == "linux":
-        assert not _is_there(program)
-
-
-def _is_there(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    state = Path(f"/proc/{pid}/stat")
-    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+        assert not is_there(program)
 
 
 def test_what_is_asked_wrongly_is_refused_by_name(paired: Paired) -> None:
@@ -135,9 +127,9 @@ def test_a_viewer_sees_a_terminal_and_types_nothing_until_an_editor_runs_one_and
     pages = team.ben.run("run", team.thread, "--", "sh", "-c", "while :; do echo $$; sleep 0.05; done")["terminal"]
     seen = Watching(team.ana, team.thread, pages).until(lambda it: it.lines and it.lines[0].isdigit())
     program = int(seen.lines[0])
-    assert _is_there(program)
+    assert is_there(program)
     team.permit("viewer")
-    eventually(lambda: not _is_there(program), "the end of the program of who may run none any more")
+    eventually(lambda: not is_there(program), "the end of the program of who may run none any more")
 
 
 def test_whoever_drives_a_terminal_types_into_it_from_their_own_device_and_a_guest_leaves_enter_to_them(

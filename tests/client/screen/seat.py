@@ -21,6 +21,7 @@ KEYS = {
     **{"Enter": "\r", "Esc": "\x1b", "Up": "\x1b[A", "Down": "\x1b[B", "PgUp": "\x1b[5~", "PgDn": "\x1b[6~"},
     **{"F1": "\x1bOP", "Alt-Enter": "\x1b\r"},
 }
+OBEYED = ("\x1b[2J \x1b", "owned\x07", "\x1bP1", "\x9b", "\u202e", "\u2066")
 
 
 class Wire:
@@ -74,6 +75,11 @@ class Seat:
         """Letters."""
         self._pipe.send_text(text)
 
+    def enter(self, text: str) -> None:
+        """Letters, and Enter."""
+        self.type(text)
+        self.press("Enter")
+
     def paste(self, text: str) -> None:
         """What the terminal says was pasted."""
         self._pipe.send_text(f"\x1b[200~{text}\x1b[201~")
@@ -88,6 +94,11 @@ class Seat:
     def lines(self) -> list[str]:
         """What is seen. The empty cell after a wide character is no character."""
         return [re.sub(r"\s+$", "", line) for line in self.wire.terminal.display]
+
+    @property
+    def obeyed(self) -> list[str]:
+        """What a terminal would have obeyed of `test_screen_text.ATTACKS`."""
+        return [each for each in OBEYED if each in self.wire.raw]
 
     @property
     def composer(self) -> str:

@@ -26,10 +26,8 @@ async def test_every_command_of_the_table_can_be_done(client: Node) -> None:
 async def test_the_first_text_begins_a_thread_with_its_first_line_as_title(client: Node, node: LiveNode) -> None:
     async with seated(client) as seat:
         await seat.shows("No threads yet.")
-        seat.type("Fix the parser\\")
-        seat.press("Enter")
-        seat.type("it loses tabs")
-        seat.press("Enter")
+        seat.enter("Fix the parser\\")
+        seat.enter("it loses tabs")
         await seat.shows("▸ Fix the parser", "You said: Fix the parser", "it loses tabs", "Ask something")
     assert node.last("run.ask")["text"] == "Fix the parser\nit loses tabs"
 
@@ -39,8 +37,7 @@ async def test_a_thread_belongs_to_the_project_that_the_screen_was_opened_in(
 ) -> None:
     async with seated(client, project=tmp_path) as seat:
         await seat.shows("No threads yet.")
-        seat.type("hello")
-        seat.press("Enter")
+        seat.enter("hello")
         await seat.shows("You said: hello")
     assert node.last("thread.create")["project"] == str(tmp_path)
 
@@ -70,9 +67,7 @@ async def test_nothing_from_others_reaches_the_terminal_as_they_wrote_it(client:
         seat.press("Esc")
         seat.paste(ATTACKS)
         await seat.shows("› ␛[2J")
-        assert not any(
-            word in seat.wire.raw for word in ("\x1b[2J \x1b", "owned\x07", "\x1bP1", "\x9b", "\u202e", "\u2066")
-        )
+        assert seat.obeyed == []
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(60, 15), (80, 24), (100, 30), (200, 60)])
@@ -188,13 +183,11 @@ async def test_the_model_that_is_chosen_is_the_one_that_is_asked(client: Node, n
     node.begin("t1", "Parser", "hello")
     async with seated(client) as seat:
         await seat.shows("asks guide")
-        seat.type("/model")
-        seat.press("Enter")
+        seat.enter("/model")
         await seat.shows("Models that can be asked", "the default")
         seat.press("Down", "Enter")
         await seat.shows("asks l/qwen")
-        seat.type("well?")
-        seat.press("Enter")
+        seat.enter("well?")
         await seat.shows("You said: well?")
     assert node.last("run.ask")["model"] == "l/qwen"
 
@@ -247,8 +240,7 @@ async def test_a_rename_begins_with_the_title_there_is(client: Node, node: LiveN
         await seat.shows("▸ Parser")
         seat.press("Ctrl-R")
         await seat.shows("title› Parser")
-        seat.type(" and lexer")
-        seat.press("Enter")
+        seat.enter(" and lexer")
         await seat.shows("▸ Parser and lexer")
 
 
@@ -259,8 +251,7 @@ async def test_a_text_that_is_refused_comes_back_with_the_reason_and_goes_again_
     node.errors["run.ask"] = PERMISSION_DENIED("You may only read here.")
     async with seated(client) as seat:
         await seat.shows("hello")
-        seat.type("let me in")
-        seat.press("Enter")
+        seat.enter("let me in")
         await seat.shows("You may only read here.", "› let me in")
         del node.errors["run.ask"]
         seat.press("Enter")
@@ -275,8 +266,7 @@ async def test_a_node_that_is_not_there_gives_the_text_back_and_says_what_to_do(
         await seat.shows("hello")
         seat.screen.put(replace(seat.screen.state, offline=True))
         node.errors["status"] = DAEMON_NOT_RUNNING(path="node.sock")
-        seat.type("let me in")
-        seat.press("Enter")
+        seat.enter("let me in")
         await seat.shows("E001", "› let me in")
 
 
@@ -285,8 +275,7 @@ async def test_a_run_that_fails_says_why_and_what_to_do(client: Node, node: Live
     node.failure = {"code": "E020", "message": "The provider said no.", "next": "Check its key."}
     async with seated(client) as seat:
         await seat.shows("hello")
-        seat.type("well?")
-        seat.press("Enter")
+        seat.enter("well?")
         await seat.shows("! E020", "The provider said no.", "Check its key.", "Ask something")
         seat.press("Esc")
         await seat.shows("well?", until=lambda s: "E020" not in "".join(s.lines))
@@ -357,15 +346,12 @@ async def test_the_page_of_keys_comes_and_goes_without_touching_what_is_written(
 async def test_sessions_of_other_tools_are_brought_in_by_a_word(client: Node, node: LiveNode) -> None:
     async with seated(client) as seat:
         await seat.shows("No threads yet.", "/import")
-        seat.type("/import")
-        seat.press("Enter")
+        seat.enter("/import")
         await seat.shows("Sessions come in as they are written: claude.")
         node.answers["import.follow"] = {"follows": [{**FOLLOW, "state": "missing"}]}
-        seat.type("/import")
-        seat.press("Enter")
+        seat.enter("/import")
         await seat.shows("Neither Claude Code nor Codex")
-        seat.type("/import /tmp/session.jsonl")
-        seat.press("Enter")
+        seat.enter("/import /tmp/session.jsonl")
         await seat.shows("Brought in as 1 thread.")
     assert node.last("import.file") == {"path": "/tmp/session.jsonl"}
 
@@ -374,10 +360,8 @@ async def test_a_path_is_no_command(client: Node, node: LiveNode) -> None:
     node.begin("t1", "Parser", "hello")
     async with seated(client) as seat:
         await seat.shows("hello")
-        seat.type("/etc/hosts is odd")
-        seat.press("Enter")
+        seat.enter("/etc/hosts is odd")
         await seat.shows("You said: /etc/hosts is odd")
-        seat.type("/say only to you")
-        seat.press("Enter")
+        seat.enter("/say only to you")
         await seat.shows("only to you", until=lambda s: "/say" not in "".join(s.lines))
     assert node.last("message.say")["text"] == "only to you"

@@ -24,12 +24,10 @@ async def test_one_comments_on_the_message_that_is_marked_and_on_lines_of_it(cli
         seat.press("Alt-c")
         await seat.shows("comment› about what is marked")
         seat.press("Up")
-        seat.type("2-3: Why so?")
-        seat.press("Enter")
+        seat.enter("2-3: Why so?")
         await seat.shows("● open · lines 2-3", "Why so?", "comment› about")
         assert node.last("comment.add")["message"] == "t1-0" and node.last("comment.add")["lines"] == "2-3"
-        seat.type("At 10:30 it failed.")
-        seat.press("Enter")
+        seat.enter("At 10:30 it failed.")
         await seat.shows("At 10:30 it failed.")
         assert node.last("comment.add")["lines"] is None
         seat.press("Esc")
@@ -44,8 +42,7 @@ async def test_one_goes_to_what_is_open_answers_it_and_settles_it(client: Node, 
         await seat.shows("2 open comments")
         seat.press("Ctrl-G")
         await seat.shows("▌ ", "Far up", "answer› to what is marked")
-        seat.type("I see.")
-        seat.press("Enter")
+        seat.enter("I see.")
         await seat.shows("I see.")
         assert node.last("comment.reply") == {"thread": "t1", "comment": first, "text": "I see."}
         seat.press("Alt-r")
@@ -81,8 +78,7 @@ async def test_a_conversation_becomes_a_prompt_to_go_on_with(client: Node, node:
         await seat.shows("Choose a comment first: Ctrl-G")
         seat.press("Ctrl-G", "Alt-q")
         await seat.shows("Ana commented on the answer:", "Enter ask")
-        seat.type("Fix it.")
-        seat.press("Enter")
+        seat.enter("Fix it.")
         await seat.shows("You said: Ana commented")
     assert node.last("run.ask")["text"].endswith("Ana: Why?\n\nFix it.")
 
@@ -93,8 +89,7 @@ async def test_who_may_not_comment_is_told_so_and_keeps_the_text(client: Node, n
     async with seated(client) as seat:
         await seat.shows("first")
         seat.press("Alt-c")
-        seat.type("Why?")
-        seat.press("Enter")
+        seat.enter("Why?")
         await seat.shows("! E006: You are viewer; that takes the role commenter.", "comment› Why?")
 
 

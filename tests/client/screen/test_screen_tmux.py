@@ -14,15 +14,6 @@ from tests.client.screen.tmux import Terminal, needs_tmux
 
 
 @pytest.fixture
-def laptop(tmp_path: Path) -> Iterator[Device]:
-    device = Device("laptop", tmp_path)
-    try:
-        yield device
-    finally:
-        device.stop()
-
-
-@pytest.fixture
 def opened(laptop: Device, tmp_path: Path) -> Iterator[Terminal]:
     terminal = Terminal(laptop, tmp_path)
     try:

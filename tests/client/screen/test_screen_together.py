@@ -10,15 +10,6 @@ from tests.client.screen.tmux import Terminal, needs_tmux
 
 
 @pytest.fixture
-def laptop(tmp_path: Path) -> Iterator[Device]:
-    device = Device("laptop", tmp_path)
-    try:
-        yield device
-    finally:
-        device.stop()
-
-
-@pytest.fixture
 def two(laptop: Device, tmp_path: Path) -> Iterator[tuple[Terminal, Terminal]]:
     laptop.run("say", str(laptop.run("new", "Parser")["id"]), "the first message")
     terminals = []

@@ -13,6 +13,7 @@ import pytest
 from crdt.errors import OpenSeshError
 from node.terminals import program as terminal_program
 from node.terminals.program import Program
+from tests.processes import is_there
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[3]
@@ -45,15 +46,6 @@ async def until_said(running: Program, text: bytes) -> bytes:
             assert data, f"it ended with {found!r}"
             found += data
     return found
-
-
-def is_there(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    state = Path(f"/proc/{pid}/stat")
-    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 async def test_a_program_has_a_terminal_of_the_size_asked_for() -> None:
