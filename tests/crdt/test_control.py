@@ -28,7 +28,7 @@ from crdt.permissions import Lane, LaneKind, Role
 from crdt.records import Grant
 from crdt.stewardship import restriction, revocation
 from tests.crdt.people import Desk, Person
-from tests.crdt.world import gather, pass_round, rebuilt, restrict, settled, shuffled
+from tests.crdt.world import gather, invite, pass_round, rebuilt, restrict, settled, shuffled
 
 ANA, BEN, CARL = Person("Ana"), Person("Ben"), Person("Carl")
 ANA.add("phone")

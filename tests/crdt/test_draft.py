@@ -14,7 +14,7 @@ from crdt.permissions import Role
 from crdt.replica import Replica
 from crdt.text_change import Change, applied, behind, between, replacing
 from tests.crdt.people import Desk, Person
-from tests.crdt.world import SHARED, gather, invite, pass_round, type_text
+from tests.crdt.world import SHARED, gather, pass_round, type_text
 
 ANA, BEN = Person("Ana"), Person("Ben")
 
