@@ -16,6 +16,7 @@ from crdt.presence import NEEDS, Here, Kind, Presences, Present, Voice, standing
 from crdt.replica import Replica
 from node import shapes
 from node.account import Account
+from node.permitting import our_role
 from node.sharing.people import person_name
 
 MAX_WAITING: Final = 32  # messages, each way, that wait for the thread to be loaded
@@ -115,10 +116,3 @@ def differences(
 
 def _still(row: Mapping[str, Any] | None) -> dict[str, Any]:
     return {name: value for name, value in (row or {}).items() if name != "last_seen"}
-
-
-def our_role(replica: Replica) -> Role:
-    """What this device may do. One that the thread does not know yet may what its identity may: it is shown first."""
-    if replica.author is None or replica.is_introduced:
-        return replica.role()
-    return replica.membership.role(replica.author.identity)

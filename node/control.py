@@ -23,7 +23,7 @@ from crdt.permissions import Lane, LaneKind, Role, denied
 from crdt.receipt import Receipt
 from node import shapes
 from node.account import Account
-from node.audience import our_role
+from node.permitting import our_role
 from node.sharing.people import People
 from node.threads import Draft, OpenThread, Threads
 

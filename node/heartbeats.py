@@ -22,7 +22,7 @@ from crdt.receipt import Receipt
 from crdt.replica import Replica
 from node import shapes
 from node.account import Account
-from node.audience import our_role
+from node.permitting import our_role
 from node.presence import Presence
 from node.store import Batch
 from node.threads import OpenThread, Threads

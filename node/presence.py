@@ -19,9 +19,10 @@ from crdt.presence import MAX_PAYLOAD_BYTES, NEEDS, SILENCE_MS, Here, Kind, Said
 from crdt.replica import Receipt
 from crdt.stewardship import introduction
 from node.account import Account
-from node.audience import Audience, differences, our_role
+from node.audience import Audience, differences
 from node.bus import Bus
 from node.happenings import Happening
+from node.permitting import our_role
 from node.threads import OpenThread, Threads
 
 MAX_AUDIENCES: Final = 256  # threads of which presence is remembered
