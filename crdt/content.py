@@ -18,7 +18,6 @@ from pycrdt._base import BaseType
 from crdt.numbers import parse_number
 from crdt.plain import whole
 
-TEXTS = ("text", "reasoning", "placeholder")
 ROLES = frozenset({"user", "assistant", "system", "tool"})
 
 

@@ -7,8 +7,6 @@ from crdt.content import Message, Part
 from crdt.ids import to_text
 from crdt.output import Output, terminal_id
 
-TEXT_PARTS = ("text", "reasoning", "placeholder", "file", "image")
-
 
 def time(at_ms: int) -> str:
     """RFC 3339 in UTC with milliseconds. What lies outside the years 1 to 9999 is shown as the nearest bound."""

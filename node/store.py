@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable
 from functools import partial
 from pathlib import Path
 
-from node.storage import apply, opening, reads
+from node.storage import apply, reads
 from node.storage.database import Database
 from node.storage.opening import Opened
 from node.storage.rows import (
@@ -228,13 +228,6 @@ class Store:
     async def secrets(self) -> dict[str, bytes]:
         return await self._database.read(lambda each: reads.all_named(each, self._sealer, "secrets"))
 
-    async def put_secret(self, name: str, value: bytes) -> None:
-        """Seal and store; to have it stored together with something else, put it into a `Batch`."""
-        await self.write(Batch(secrets={name: value}))
-
-    async def delete_secret(self, name: str) -> None:
-        await self.write(Batch(secrets={name: None}))
-
     async def checkpoint(self, name: str) -> bytes | None:
         return await self._database.read(lambda each: reads.named(each, self._sealer, "checkpoints", name))
 
@@ -245,9 +238,6 @@ class Store:
         """Runs in any of the states, oldest first: what a start has to reconcile."""
         where = f"state IN ({', '.join('?' * len(states))})"
         return await self._database.read(lambda each: reads.runs(each, self._sealer, where, states))
-
-    async def runs_of(self, thread: bytes) -> list[Run]:
-        return await self._database.read(lambda each: reads.runs(each, self._sealer, "thread = ?", (thread,)))
 
     async def run(self, run: str) -> Run | None:
         found = await self._database.read(lambda each: reads.runs(each, self._sealer, "run = ?", (run,)))
@@ -271,7 +261,3 @@ class Store:
 
     def _search(self, connection: apply.Connection, words: tuple[str, ...], after: int) -> tuple[list[Text], int]:
         return reads.search(connection, self._sealer, words, after, reads.PAGE)
-
-
-# What `backup create` copies with; here so that callers need not know the storage package.
-copy_database = opening.copy_to

@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-from crdt import errors, keys
+from crdt import keys
 from crdt.author import Author
 from crdt.content import Message, Part
 from crdt.edits import put_message
-from crdt.ids import MessageId, SessionId, ThreadId, from_text, to_text
+from crdt.ids import MessageId, SessionId, ThreadId, to_text
 from crdt.stewardship import Birth, found
 from crdt.thread import SHARED, set_shared
 from node import export, shapes
@@ -241,11 +241,3 @@ def _hit(listed: Listed, **particulars: Any) -> dict[str, Any]:
 
 def _request(context: Context) -> str:
     return f"{context.operation}/{context.client_request_id}"
-
-
-def thread_id(text: str) -> ThreadId:
-    """A thread id from its spelling. Raises THREAD_NOT_FOUND."""
-    try:
-        return ThreadId(from_text(text))
-    except errors.PeerFault as fault:
-        raise errors.THREAD_NOT_FOUND(thread=text[:200]) from fault

@@ -21,7 +21,6 @@ from crdt.errors import DATABASE_CORRUPT, KEYS_UNREADABLE
 _AES = b"\x01"
 _XCHACHA = b"\x02"
 _AES_NONCE_BYTES = sodium.crypto_aead_aes256gcm_NPUBBYTES
-_TAG_BYTES = 16
 
 RandomBytes = Callable[[int], bytes]
 

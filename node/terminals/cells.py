@@ -53,9 +53,6 @@ def _span(count: int, style: Style) -> list[Any]:
     return [count, style.foreground, style.background, names]
 
 
-EMPTY: Final = Line("")
-
-
 class Row:
     """One row of cells: a text each, "" for the right half of a wide one. `stamp` tells when it last changed."""
 

@@ -12,14 +12,13 @@ from crdt.ids import DeviceId, IdentityId, ThreadId
 
 # (thread, identity, device, payload): a message of a device, believed, at most once, and never after a later one.
 Heard = Callable[[ThreadId, IdentityId, DeviceId, bytes], None]
-MAX_WHISPER_BYTES = 2_816
 
 
 class Whispers(Protocol):
     """Small signed and sealed messages to whoever is in a thread; they may be lost, and nobody stores them."""
 
     def send(self, thread: ThreadId, kind: Literal["keys"], payload: bytes) -> None:
-        """Say something, of at most `MAX_WHISPER_BYTES`, to all who are here."""
+        """Say something, of at most `MAX_PAYLOAD_BYTES` of `crdt/presence.py`, to all who are here."""
 
     def on(self, kind: Literal["keys"], handler: Heard) -> None:
         """Have the handler called for each message of a kind that comes in."""

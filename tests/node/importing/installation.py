@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from crdt.content import Message
-from crdt.ids import ThreadId
+from crdt.ids import ThreadId, from_text
 from node.account import Account
 from node.bus import Bus
 from node.follows import Follows
-from node.handlers.threads import ThreadHandlers, thread_id
+from node.handlers.threads import ThreadHandlers
 from node.imports import Importer
 from node.library import Library
 from node.store import Store
@@ -65,4 +65,9 @@ class Installation:
 
     async def frames(self, thread: str) -> int:
         """How many frames of a thread are stored."""
-        return len([each async for each in self.store.stream_frames(ThreadId(thread_id(thread)))])
+        return len([each async for each in self.store.stream_frames(thread_id(thread))])
+
+
+def thread_id(text: str) -> ThreadId:
+    """A thread's id from its spelling."""
+    return ThreadId(from_text(text))

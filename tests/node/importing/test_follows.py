@@ -10,11 +10,10 @@ import pytest
 
 from crdt.errors import DISK_FULL, OpenSeshError
 from node.follows import RECENT_S, Follows
-from node.handlers.threads import thread_id
 from node.importing.follow import Follower
 from node.importing.reader import Reader
 from node.imports import Outcome, Piece
-from tests.node.importing.installation import Installation
+from tests.node.importing.installation import Installation, thread_id
 from tests.node.importing.watching import said
 from tests.waiting import PATIENCE_S, until
 

@@ -11,9 +11,8 @@ from crdt.content import Message
 from crdt.errors import OpenSeshError
 from crdt.thread import SHARED, set_shared
 from crdt.update import MAX_UPDATE_BYTES
-from node.handlers.threads import thread_id
 from node.importing.reader import CHUNK_BYTES, import_bytes
-from tests.node.importing.installation import Installation
+from tests.node.importing.installation import Installation, thread_id
 from tests.node.importing.watching import said
 
 SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.jsonl"))

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from crdt.output import MAX_DATA_BYTES, Data, Resized
+from crdt.presence import MAX_PAYLOAD_BYTES
 from node.terminals.batching import (
     BURST_BYTES,
     CHUNKS_PER_STEP,
@@ -23,7 +24,6 @@ from node.terminals.keys import (
     decode_pressed,
     without_enter,
 )
-from node.terminals.ports import MAX_WHISPER_BYTES
 
 
 def test_the_first_bytes_go_at_once_and_the_next_ones_together_a_moment_later() -> None:
@@ -132,7 +132,7 @@ def test_what_is_pasted_goes_in_pieces_that_fit() -> None:
     pasted = bytes(range(256)) * 40
     payloads = typist.type(pasted)
     assert len(payloads) == -(-len(pasted) // MAX_TYPED_BYTES)
-    assert max(map(len, payloads)) <= min(MAX_WHISPER_BYTES, MAX_TYPED_BYTES + REPEATED_BYTES + 64)
+    assert max(map(len, payloads)) <= min(MAX_PAYLOAD_BYTES, MAX_TYPED_BYTES + REPEATED_BYTES + 64)
     assert delivered(payloads, keyboard) == pasted
 
 
