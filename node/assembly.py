@@ -103,7 +103,7 @@ class Work:
         self.worker = ModelWorker()
         self.providers = Providers(core.store, self.worker, core.settings.text("models.default"))
         self.runs = Runs(core.account, core.threads, core.bus, self.providers)
-        self.terminals = Terminals(core.account, core.threads, core.bus)
+        self.terminals = Terminals(core.account, core.threads)
         hands = self.terminals.hands
         hands.control, hands.whispers = Driving(company.control), network.presence
         company.control.host_of = hands.host_of

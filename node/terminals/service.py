@@ -28,7 +28,6 @@ from crdt.permissions import LaneKind
 from crdt.replica import Receipt
 from node import shapes
 from node.account import Account
-from node.bus import Bus, Overflow
 from node.store import Batch
 from node.terminals.hands import Hands, check_role, own_lane
 from node.terminals.program import Program, check
@@ -49,10 +48,9 @@ log = logging.getLogger(__name__)
 class Terminals:
     """`start` it, `close` it. Typing is a matter of its `hands`."""
 
-    def __init__(self, account: Account, threads: Threads, bus: Bus) -> None:
+    def __init__(self, account: Account, threads: Threads) -> None:
         self._account = account
         self._threads = threads
-        self._bus = bus
         self._runners: dict[Key, Runner] = {}
         self._views: dict[Key, View] = {}
         self._advancing: dict[Key, asyncio.Task[None]] = {}
@@ -68,8 +66,8 @@ class Terminals:
             if name.startswith(_CHECKPOINT):
                 await self._settle(name)
         self._threads.on_change.append(self._on_change)
+        self._threads.on_rebuilt.append(self._on_rebuilt)
         self.hands.start()
-        self._later(self._follow_rebuilding())
 
     async def _settle(self, name: str) -> None:
         _, thread, terminal = name.split("/")
@@ -220,15 +218,10 @@ class Terminals:
             if (opened.id, lane) in self._views:
                 self._advance((opened.id, lane))
 
-    async def _follow_rebuilding(self) -> None:
+    async def _on_rebuilt(self, opened: OpenThread) -> None:
         """A cut took something back: what is shown begins anew."""
-        with self._bus.subscribe() as happenings:
-            async for event in happenings:
-                for key in list(self._views):
-                    if isinstance(event, Overflow) or (
-                        event.type == "thread.rebuilt" and event.thread == to_text(key[0])
-                    ):
-                        self._advance(key)
+        for key in [key for key in self._views if key[0] == opened.id]:
+            self._advance(key)
 
     def _advance(self, key: Key) -> None:
         """Have a view go on, unless it is about to look anyway."""

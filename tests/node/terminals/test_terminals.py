@@ -60,7 +60,7 @@ class Whispering:
 
 @asynccontextmanager
 async def terminals(here: Machine, room: Room | None = None) -> AsyncIterator[Terminals]:
-    made = Terminals(here.account, here.threads, here.threads.bus)
+    made = Terminals(here.account, here.threads)
     if room is not None:
         made.hands.whispers = room.of(here)
     await made.start()
@@ -132,7 +132,7 @@ async def test_a_program_that_asks_its_terminal_is_answered_once_also_if_its_out
         async with Watcher(on.watch(thread, terminal)) as watcher:
             await watcher.shows("033   [   1   ;   3   R")
             here.threads.forget(thread)
-            on._advance(next(iter(on._views)))
+            await here.threads._rebuilt(thread)  # as after a cut: watchers are to read anew
             await watcher.until(lambda it: it.screens == 2)
             await on.hands.type(thread, terminal, b"then")
             await watcher.shows("then")
