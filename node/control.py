@@ -4,7 +4,6 @@ What counts is decided by `crdt/control.py` from the lanes alone. Here a command
 without the right hears so and nothing is written, which no peer would believe.
 """
 
-import asyncio
 import logging
 import os
 from collections import OrderedDict
@@ -23,6 +22,7 @@ from crdt.permissions import Lane, LaneKind, Role, denied
 from crdt.receipt import Receipt
 from node import shapes
 from node.account import Account
+from node.background import Background
 from node.permitting import our_role
 from node.sharing.people import People
 from node.threads import Draft, OpenThread, Threads
@@ -45,14 +45,12 @@ class Control:
         self._people = people
         self._helms: OrderedDict[ThreadId, Helm] = OrderedDict()
         self._told: OrderedDict[ThreadId, tuple[Membership, dict[str, State]]] = OrderedDict()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background()
         threads.on_change.append(self._on_change)
 
     async def close(self) -> None:
         """Tell nothing more."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.close()
 
     # ---- who drives
 
@@ -221,9 +219,7 @@ class Control:
         membership, (known, _) = opened.replica.membership, self._told.get(opened.id, (None, {}))
         kinds = {lane.kind for receipt in receipts for lane in receipt.lanes}
         if kinds & {LaneKind.DECISIONS, LaneKind.COMMENTS} or (known is not None and known is not membership):
-            task = asyncio.get_running_loop().create_task(self._tell(opened.id), name="control")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._background.begin(self._tell(opened.id), "control")
 
     async def _tell(self, thread: ThreadId) -> None:
         try:

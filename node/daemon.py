@@ -56,6 +56,7 @@ class Daemon:
         keeping_up: list[Task] = [people.finish_transfers, account.enter_recovery, people.enforce_revocations]
         stack.push_async_callback(work.worker.close)
         stack.push_async_callback(company.control.close)
+        stack.push_async_callback(company.joining.close)
         await _begin(stack, work.runs, front.follows, network.synchronizer, company.steward, network.neighbours)
         stack.push_async_callback(network.presence.close)
         # Terminals end before what carries their last word to the others.

@@ -18,6 +18,7 @@ from crdt.ids import DeviceId, ThreadId, to_text
 from crdt.link import Contacts
 from crdt.replica import Receipt
 from node.account import Account
+from node.background import Background
 from node.discovery import Discovery, Peer
 from node.pairing import OnPairing
 from node.sync.backoff import Backoff
@@ -49,7 +50,7 @@ class Neighbours:
         self._discovery: Discovery | None = None
         self._contacts: Contacts | None = None
         self._up = asyncio.Lock()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._background = Background()
         self._dialled: dict[str, DeviceId | None] = {}  # pseudonym → who it proved to be, while the line stands
         self.changed: Callable[[], None] = lambda: None
         self.on_heard: Callable[[ThreadId, bytes], None] = lambda thread, payload: None
@@ -70,9 +71,7 @@ class Neighbours:
 
     async def close(self) -> None:
         """Say goodbye and hang up."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.close()
         await self._go_down()
 
     async def _go_down(self) -> None:
@@ -85,26 +84,20 @@ class Neighbours:
             if server is not None:
                 await server.close()
 
-    def _later(self, work: Any, name: str) -> "asyncio.Task[Any]":
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
     def _refresh(self) -> None:
         """The identity's affairs changed: other devices, other threads."""
         if not self._account.exists:
             return
         if self._account.is_revoked:  # nobody of ours is there for it any more: neither to find nor to be found
-            self._later(self._go_down(), "local network")
+            self._background.begin(self._go_down(), "local network")
             return
         self._contacts = None
         live = {device.id for device in self._account.affairs.log.live()}
         for device in [device for device in self._sessions if device not in live]:
-            self._later(self._transports[device].close(), "hang up")
+            self._background.begin(self._transports[device].close(), "hang up")
         self.threads_changed()
         if live - {self._account.device.id}:
-            self._later(self._ensure_up(), "local network")
+            self._background.begin(self._ensure_up(), "local network")
 
     async def _ensure_up(self) -> Discovery:
         async with self._up:
@@ -112,7 +105,7 @@ class Neighbours:
                 self._server = server = await self._listen()
                 self._discovery = Discovery(self._account.device.signing.seed, server.port)
                 await self._discovery.start()
-                self._later(self._watch(self._discovery), "neighbours")
+                self._background.begin(self._watch(self._discovery), "neighbours")
             return self._discovery
 
     async def _listen(self) -> LanServer:
@@ -145,7 +138,7 @@ class Neighbours:
             for pseudonym, peer in list(discovery.peers.items()):
                 if pseudonym not in self._dialled and discovery.dials(peer):
                     self._dialled[pseudonym] = None
-                    self._later(self._keep(discovery, peer), "dial")
+                    self._background.begin(self._keep(discovery, peer), "dial")
             await discovery.changed(revision)
 
     async def _keep(self, discovery: Discovery, peer: Peer) -> None:

@@ -20,6 +20,7 @@ from crdt.replica import Receipt
 from crdt.stewardship import introduction
 from node.account import Account
 from node.audience import Audience, differences
+from node.background import Background
 from node.bus import Bus
 from node.happenings import Happening
 from node.permitting import our_role
@@ -50,7 +51,7 @@ class Presence:
         self._ways = ways
         self._audiences: OrderedDict[ThreadId, Audience] = OrderedDict()
         self._handlers: dict[str, list[Handler]] = {kind: [] for kind in NEEDS}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background()
         self._closed = False
         self.on_look: Callable[[ThreadId], None] = lambda thread: None  # a client looks there
         self._loads_left = float(MAX_LOADS)
@@ -68,9 +69,7 @@ class Presence:
             for timer in (audience.saying, audience.telling):
                 if timer is not None:
                     timer.cancel()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.close()
 
     # ---- saying
 
@@ -158,7 +157,7 @@ class Presence:
         membership, account = audience.membership, self._account
         known = membership is None or membership.introduced.get(account.device.id)
         if not known and membership is not None and membership.members().keys() - {account.identity}:
-            self._later(self._write_introduction(audience.thread), "introduce")
+            self._background.begin(self._write_introduction(audience.thread), "introduce")
 
     async def _write_introduction(self, thread: ThreadId) -> None:
         try:
@@ -270,7 +269,7 @@ class Presence:
     def _load(self, audience: Audience) -> None:
         """Read the thread, so that its members are known."""
         if audience.loading is None and not self._closed:
-            audience.loading = self._later(self._loaded(audience), "who is here")
+            audience.loading = self._background.begin(self._loaded(audience), "who is here")
 
     def _may_load(self) -> bool:
         """Whether a whisper may have us read a thread: a relay could whisper in every room, without end."""
@@ -315,9 +314,3 @@ class Presence:
             audience.ready = False
             if audience.streams or audience.shown:
                 self._load(audience)
-
-    def _later(self, work: Any, name: str) -> "asyncio.Task[None]":
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task

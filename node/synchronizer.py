@@ -16,6 +16,7 @@ from crdt import errors, keys
 from crdt.errors import OpenSeshError
 from crdt.ids import ThreadId, to_text
 from node.account import Account
+from node.background import Background
 from node.library import is_within
 from node.store import Batch
 from node.summary import decode_summary
@@ -63,7 +64,7 @@ class Synchronizer:
         self._projects: dict[ThreadId, str | None] = {}
         self._moved = asyncio.Condition()
         self._waking = False
-        self._telling: set[asyncio.Task[None]] = set()
+        self._background = Background()
         self._nearby: Nearby | None = None
         self.doorkeeper: Doorkeeper | None = None  # set before `start`
         self.on_heard: Callable[[ThreadId, bytes], None] = lambda thread, payload: None  # presence; must not raise
@@ -90,6 +91,8 @@ class Synchronizer:
             self._threads.on_stored.remove(self._on_stored)
         for url in list(self._tasks):
             await self._end(url)
+        await self._background.close()
+        self._waking = False
 
     def _refresh(self) -> None:
         """The relays, rooms, or login may have changed."""
@@ -101,7 +104,7 @@ class Synchronizer:
             self._links[url] = link
             self._tasks[url] = asyncio.create_task(link.run(), name=f"sync {url}")
         for url in self._links.keys() - wanted:
-            self._later(self._end(url))
+            self._background.begin(self._end(url), f"hang up {url}")
         for link in self._links.values():
             link.poke()
 
@@ -141,17 +144,12 @@ class Synchronizer:
         """Something moved: whoever waits looks again, once for all that moved in this turn of the loop."""
         if not self._waking:
             self._waking = True
-            self._later(self._wake())
+            self._background.begin(self._wake(), "sync moved")
 
     async def _wake(self) -> None:
         async with self._moved:
             self._waking = False
             self._moved.notify_all()
-
-    def _later(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
 
     # ---- what may sync
 

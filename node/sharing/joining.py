@@ -16,6 +16,7 @@ from crdt.permissions import Role
 from crdt.replica import Receipt
 from node.account import Account
 from node.affairs import Room
+from node.background import Background
 from node.sharing.door import ASKED, refusal
 from node.threads import OpenThread, Threads
 
@@ -38,16 +39,20 @@ class Standing:
 
 
 class Joining:
-    """Every thread that this identity was invited to and isn't in yet."""
+    """Every thread that this identity was invited to and isn't in yet. `close` it."""
 
     def __init__(self, account: Account, threads: Threads) -> None:
         self._account = account
         self._threads = threads
         self._answers: dict[ThreadId, str] = {}
         self._moved = asyncio.Condition()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background()
         threads.on_change.append(self._on_change)
         account.listeners.append(self._wake)
+
+    async def close(self) -> None:
+        """Take note of no more answers."""
+        await self._background.close()
 
     # ---- the command
 
@@ -105,7 +110,7 @@ class Joining:
     def answered(self, thread: ThreadId, state: str) -> None:
         """An owner's device left word for us."""
         self._answers[thread] = state
-        self._later(self._take(thread, state))
+        self._background.begin(self._take(thread, state), "answer to a joiner")
 
     async def _take(self, thread: ThreadId, state: str) -> None:
         error = refusal(state)
@@ -131,10 +136,10 @@ class Joining:
             state = joined(opened.replica, room.link, self._account.identity, self._threads.now_ms())
         except OpenSeshError as error:
             self._answers[opened.id] = "another"
-            self._later(self._give_up(opened.id, error))
+            self._background.begin(self._give_up(opened.id, error), "link given up")
             return
         if state is State.ADMITTED:
-            self._later(self._admitted(opened.id))
+            self._background.begin(self._admitted(opened.id), "admitted")
         elif refusal(state) is not None and state is not State.EXPIRED:  # that is the admitter's to judge
             self.answered(opened.id, state)
 
@@ -147,13 +152,8 @@ class Joining:
         await self._tell()
 
     def _wake(self) -> None:
-        self._later(self._tell())
+        self._background.begin(self._tell(), "joining moved")
 
     async def _tell(self) -> None:
         async with self._moved:
             self._moved.notify_all()
-
-    def _later(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

@@ -11,7 +11,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Final
 from weakref import WeakKeyDictionary
 
 from crdt import errors
@@ -21,6 +21,7 @@ from crdt.output import terminal_id
 from crdt.permissions import WRITES, Lane, LaneKind, denied, may_write
 from crdt.replica import Replica
 from node.account import Account
+from node.background import Background
 from node.terminals.keys import (
     Closed,
     Keyboard,
@@ -66,19 +67,17 @@ class Hands:
         self._names: WeakKeyDictionary[Replica, dict[str, Lane]] = WeakKeyDictionary()
         self._pressed: asyncio.Queue[tuple[ThreadId, IdentityId, DeviceId, Pressed]] = asyncio.Queue(MAX_PRESSED)
         self._waiting: Counter[IdentityId] = Counter()  # of whom how many of these are
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background()
 
     def start(self) -> None:
         """Begin to listen."""
         if self.whispers is not None:
             self.whispers.on("keys", self._heard)
-        self._later(self._take_keys())
+        self._background.begin(self._take_keys(), "keys heard")
 
     async def close(self) -> None:
         """Take no more keys."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.close()
 
     def forget(self, key: Key) -> None:
         """A program that ran here has ended."""
@@ -99,7 +98,7 @@ class Hands:
         for payload in typist.type(_allowed(data, verdict)):
             self._whisper(thread, payload)
             typist.last = payload
-        self._later(self._repeat(thread, typist, typist.last))
+        self._background.begin(self._repeat(thread, typist, typist.last), "keys again")
         return key
 
     async def _repeat(self, thread: ThreadId, typist: Typist, payload: bytes) -> None:
@@ -196,12 +195,7 @@ class Hands:
         elif isinstance(verdict, Allowed) and isinstance(pressed, Sized):
             runner.resize(pressed.columns, pressed.rows)
         elif isinstance(verdict, Allowed):
-            self._later(runner.end(CLOSED))
-
-    def _later(self, work: Any) -> None:
-        task: asyncio.Task[None] = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+            self._background.begin(runner.end(CLOSED), "close terminal")
 
 
 def own_lane(account: Account, scope: bytes) -> Lane:

@@ -28,6 +28,7 @@ from crdt.permissions import LaneKind
 from crdt.replica import Receipt
 from node import shapes
 from node.account import Account
+from node.background import Background
 from node.store import Batch
 from node.terminals.hands import Hands, check_role, own_lane
 from node.terminals.program import Program, check
@@ -54,7 +55,7 @@ class Terminals:
         self._runners: dict[Key, Runner] = {}
         self._views: dict[Key, View] = {}
         self._advancing: dict[Key, asyncio.Task[None]] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._background = Background()
         self._starting: dict[ThreadId, int] = {}
         self.hands = Hands(account, threads, self._runners, self.find)
 
@@ -84,10 +85,10 @@ class Terminals:
         if ending:
             await asyncio.wait(ending, timeout=3.0)
         await self.hands.close()
-        tasks = [*ending, *self._tasks]
-        for task in tasks:
+        for task in ending:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*ending, return_exceptions=True)
+        await self._background.close()
 
     # ---- running
 
@@ -228,7 +229,7 @@ class Terminals:
         view, going = self._views[key], self._advancing.get(key)
         view.stale = True
         if going is None or going.done():
-            self._advancing[key] = self._later(self._advanced(key, view))
+            self._advancing[key] = self._background.begin(self._advanced(key, view), "terminal shown")
 
     async def _advanced(self, key: Key, view: View) -> None:
         while view.stale:
@@ -241,12 +242,6 @@ class Terminals:
             replies, view.replies = view.replies, []
             if (runner := self._runners.get(key)) is not None:
                 runner.type(b"".join(replies))
-
-    def _later(self, work: Any) -> "asyncio.Task[None]":
-        task: asyncio.Task[None] = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
 
 def _outputs(opened: OpenThread) -> list[Output]:

@@ -145,7 +145,7 @@ async def test_nothing_is_announced_before_there_is_another_device(
     laptop, desktop = machines
     made = await begin(ended, laptop)
     await laptop.new("Alone")
-    assert not made._tasks and air.announced == {}
+    assert not made._background and air.announced == {}
     await enter(laptop, desktop)
     await until(lambda: len(air.announced) == 1)
 
@@ -159,7 +159,7 @@ async def test_switched_off_it_neither_announces_nor_dials(
     await until(lambda: air.announced)
     off = await begin(ended, laptop, on=False)
     await laptop.new("Quiet")
-    assert not off._tasks and len(air.announced) == 1 and off.peers() == []
+    assert not off._background and len(air.announced) == 1 and off.peers() == []
 
 
 async def test_a_device_that_comes_back_is_dialled_again(

@@ -174,7 +174,7 @@ async def test_a_relay_that_whispers_without_end_has_few_threads_read(
     monkeypatch.setattr(two.laptop.threads, "open", lambda thread: _refuse(opened, thread))
     for number in range(5_000):
         two.at_laptop.heard(ThreadId(number.to_bytes(32, "big")), b"\x01" + bytes(100))
-    await until(lambda: not two.at_laptop._tasks, "all that was begun is over")
+    await until(lambda: not two.at_laptop._background, "all that was begun is over")
     assert 0 < len(opened) <= node_presence.MAX_LOADS + 8
     assert len(two.at_laptop._audiences) <= node_presence.MAX_AUDIENCES
 
