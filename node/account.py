@@ -1,9 +1,11 @@
 """The identity's own affairs, in its account thread: device log, thread index, keys that devices share.
 
 The account thread is a thread like any other, private to the identity. Its `shared` document holds
-three maps of plain values, flat so that two devices' changes merge key by key: `index` (`<thread>/room`,
-`<thread>/state`, `<thread>/generation`), `keys` (`identity/<generation>`, `login/<generation>`, `recovery`,
-`room`) and `relays`. Everything another device needs to go on is in there, or reachable from it.
+maps of plain values, flat so that two devices' changes merge key by key: `index` (`<thread>/room`, or of somebody
+else's thread `<thread>/link` and `<thread>/admitted`; `<thread>/state`, `<thread>/generation`), `keys`
+(`identity/<generation>`, `login/<generation>`, `recovery`, `room`, `room_generation`), `relays`; and of sharing the
+links we made (`invites`), who comes by which login (`logins`), who asks to be let in (`asking`), and whom we know
+(`people`). Everything another device needs to go on is in there, or reachable from it.
 """
 
 import asyncio
