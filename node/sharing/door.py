@@ -27,7 +27,7 @@ from node.threads import Threads
 from node.transports.relay import RelayConnection
 
 MAX_ASKING = 64  # of one link, that wait for a yes; who asks beyond is heard once there is room
-YIELD_S = 0.4  # how long a junior device leaves a joiner to each of its seniors: one record is enough
+YIELD_S = 0.4  # how long a junior device leaves a matter to each of its seniors: one record is enough
 ASKED = "asked"
 DECLINED = "declined"
 log = logging.getLogger(__name__)
@@ -122,10 +122,7 @@ class Door:
         state = self._standing((await self._threads.open(thread)).replica, asking)
         if state != State.WAITING:
             return state  # without a pause: whoever has a closed link is not to keep the others waiting
-        rank = sorted(each.rank for each in account.affairs.log.live()).index(
-            account.affairs.log.devices[account.device.id].rank
-        )
-        await asyncio.sleep(YIELD_S * min(rank, 5))
+        await yield_to_seniors(account)
         opened = await self._threads.open(thread)
         state = self._standing(opened.replica, asking)
         if state != State.WAITING:
@@ -269,6 +266,12 @@ class Door:
         except errors.OpenSeshError:
             return True
         return opened.replica.role() > Role.NONE
+
+
+async def yield_to_seniors(account: Account) -> None:
+    """Leave our senior devices the time to do what one of us has to: see `YIELD_S`."""
+    seniors = [device.id for device in account.affairs.log.live()].index(account.device.id)
+    await asyncio.sleep(YIELD_S * min(seniors, 5))
 
 
 def told(asking: Asking) -> dict[str, object]:

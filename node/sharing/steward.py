@@ -19,7 +19,7 @@ from crdt.replica import Receipt, Replica
 from crdt.settlement import SETTLE_AFTER_MS, open_matters, settlement
 from crdt.stewardship import is_key_due
 from node.account import Account
-from node.sharing.door import YIELD_S
+from node.sharing.door import yield_to_seniors
 from node.store import Batch
 from node.synchronizer import Synchronizer
 from node.threads import OpenThread, Threads
@@ -108,9 +108,7 @@ class Steward:
 
     async def _hand_out_key(self, thread: ThreadId) -> None:
         """Make a fresh key, unless a senior device of ours does meanwhile."""
-        live = sorted(self._account.affairs.log.live(), key=lambda device: device.rank)
-        rank = next(number for number, device in enumerate(live) if device.id == self._account.device.id)
-        await asyncio.sleep(YIELD_S * min(rank, 5))
+        await yield_to_seniors(self._account)
         async with self._threads.change(thread) as draft:
             if is_key_due(draft.thread.replica):
                 draft.rotate()
