@@ -107,14 +107,18 @@ def state_of(membership: Membership, invite: bytes, identity: IdentityId, now_ms
     mine = [a for a in membership.invites.admissions(invite) if a.identity == identity]
     if any(membership.invites.stands(a, everything) for a in mine):
         return State.ADMITTED if membership.role(identity) > Role.NONE else State.REMOVED
-    offered = membership.invites.offered.get(invite)
-    if offered is None or membership.invites.is_withdrawn(invite, everything):
+    return state_of_invite(membership, invite, now_ms) or State.WAITING
+
+
+def state_of_invite(membership: Membership, invite: bytes, now_ms: int) -> State | None:
+    """Why an invite lets nobody in any more, by all records here: WITHDRAWN, USED_UP or EXPIRED. None: it is open."""
+    invites, everything = membership.invites, membership.everything
+    offered = invites.offered.get(invite)
+    if offered is None or invites.is_withdrawn(invite, everything):
         return State.WITHDRAWN
-    if len(membership.invites.standing(invite, everything)) >= offered.action.uses:
+    if len(invites.standing(invite, everything)) >= offered.action.uses:
         return State.USED_UP
-    if 0 < offered.action.expires_ms < now_ms:
-        return State.EXPIRED
-    return State.WAITING
+    return State.EXPIRED if 0 < offered.action.expires_ms < now_ms else None
 
 
 def joined(replica: Replica, link: InviteLink, identity: IdentityId, now_ms: int) -> State:

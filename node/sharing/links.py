@@ -6,9 +6,8 @@ from crdt import errors
 from crdt.ids import IdentityId, ThreadId, to_text
 from crdt.invite_link import InviteLink
 from crdt.invites import Asking, InviteKeys
-from crdt.inviting import offer_invite, withdraw_invite
+from crdt.inviting import offer_invite, state_of_invite, withdraw_invite
 from crdt.permissions import Role, denied
-from crdt.replica import Replica
 from node import shapes
 from node.account import Account
 from node.secrets.thread import scan_thread
@@ -106,7 +105,7 @@ class Links:
         if offered is None:
             return row
         came = replica.membership.invites.standing(invite, replica.membership.everything)
-        state = self._state(replica, invite, len(came))
+        state = str(state_of_invite(replica.membership, invite, self._threads.now_ms()) or "open")
         return row | {
             "link": str(link) if state == "open" else None,
             "uses": offered.action.uses,
@@ -116,15 +115,6 @@ class Links:
             "state": state,
             "people": [to_text(identity) for identity in sorted(came)],
         }
-
-    def _state(self, replica: Replica, invite: bytes, used: int) -> str:
-        membership = replica.membership
-        action = membership.invites.offered[invite].action
-        if membership.invites.is_withdrawn(invite, membership.everything):
-            return "withdrawn"
-        if used >= action.uses:
-            return "used up"
-        return "expired" if 0 < action.expires_ms < self._threads.now_ms() else "open"
 
     def requests(self) -> list[dict[str, Any]]:
         """Who waits for a yes."""
