@@ -7,7 +7,6 @@ from crdt.permissions import Role
 from node.account import Account
 from node.api.requests import Context
 from node.library import Library
-from node.secrets.thread import scan_thread
 from node.sharing import preview
 from node.sharing.forking import Forking
 from node.sharing.joining import Joining
@@ -58,9 +57,7 @@ class SharingHandlers:
         thread = (await self._library.find(p.thread)).id
         if p.begin is not None:
             thread = await self._forking.fork(thread, p.begin, allow_secrets=p.allow_secrets)
-        elif not p.allow_secrets and (printed := await scan_terminals(self._threads, thread)):
-            opened = await self._threads.open(thread)
-            preview.check([*scan_thread(opened.view.messages()), *preview.beside(opened), *printed])
+        printed = [] if p.allow_secrets else await scan_terminals(self._threads, thread)
         offered = await self._links.offer(
             thread,
             ROLES[p.permission],
@@ -68,6 +65,7 @@ class SharingHandlers:
             uses=p.uses,
             approve=p.approve,
             allow_secrets=p.allow_secrets,
+            printed=printed,
         )
         return {**offered, "thread": to_text(thread)}
 

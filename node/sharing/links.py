@@ -1,5 +1,6 @@
 """Links to our threads: make one, list them, close one, and agree to who asks by one that wants a yes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from crdt import errors
@@ -10,7 +11,7 @@ from crdt.inviting import offer_invite, state_of_invite, withdraw_invite
 from crdt.permissions import Role, denied
 from node import shapes
 from node.account import Account
-from node.secrets.thread import scan_thread
+from node.secrets.thread import Place
 from node.sharing import preview
 from node.sharing.door import DECLINED, Door
 from node.synchronizer import Synchronizer
@@ -29,9 +30,20 @@ class Links:
         self._door = door
 
     async def offer(
-        self, thread: ThreadId, role: Role, *, expires_s: float | None, uses: int, approve: bool, allow_secrets: bool
+        self,
+        thread: ThreadId,
+        role: Role,
+        *,
+        expires_s: float | None,
+        uses: int,
+        approve: bool,
+        allow_secrets: bool,
+        printed: Sequence[Place] = (),
     ) -> dict[str, Any]:
-        """Make a link to a thread. Raises PERMISSION_DENIED, SECRETS_FOUND, or NOTHING_TO_SYNC_WITH without a relay."""
+        """Make a link to a thread; `printed` are the secrets in what its terminals have printed.
+
+        Raises PERMISSION_DENIED, NOTHING_TO_SYNC_WITH without a relay, or SECRETS_FOUND.
+        """
         async with self._threads.change(thread) as draft:
             replica = draft.thread.replica
             assert replica.author is not None
@@ -39,7 +51,7 @@ class Links:
                 raise denied(Role.OWNER, replica.role())
             relay = self._relay(thread)
             if not allow_secrets:
-                preview.check([*scan_thread(draft.thread.view.messages()), *preview.beside(draft.thread)])
+                preview.check(preview.secrets(draft.thread, printed))
             expires_ms = self._threads.now_ms() + int(expires_s * 1000) if expires_s else 0
             commit, link = offer_invite(
                 replica, replica.author, role, uses=uses, expires_ms=expires_ms, approve=approve, relay=relay

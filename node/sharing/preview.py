@@ -21,7 +21,7 @@ def preview(opened: OpenThread, begin: str | None, printed: Sequence[Place] = ()
     `printed` are the secrets in what its terminals have printed."""
     view = opened.view
     messages = since(view, begin) if begin is not None else view.messages()
-    places = scan_thread(messages) + ([] if begin is not None else [*beside(opened), *printed])
+    places = scan_thread(messages) if begin is not None else secrets(opened, printed)
     parts = Counter(part.type for message in messages for part in message.parts)
     meta = view.meta()
     return {
@@ -47,8 +47,13 @@ def since(view: Thread, message: str) -> list[Message]:
     return messages[at:]
 
 
-def beside(opened: OpenThread) -> list[Place]:
-    """The secrets in what else a member can read: comments, the draft, the notes."""
+def secrets(opened: OpenThread, printed: Sequence[Place]) -> list[Place]:
+    """The secrets in all that a member can read; `printed` as in `preview`."""
+    return [*scan_thread(opened.view.messages()), *_beside(opened), *printed]
+
+
+def _beside(opened: OpenThread) -> list[Place]:
+    """Those in comments, the draft, the notes."""
     comments = [("comment", each.id, each.text) for each in opened.discussion.comments()]
     texts = [(name, "", text.text) for name, text in opened.texts.items()]
     return [
