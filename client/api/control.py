@@ -1,8 +1,8 @@
 """Who drives a thread or a terminal, of the Python API."""
 
-from client.api import results as r
 from client.api.calls import Calls
 from client.api.operation import calls
+from client.api.results import control as r
 
 
 class Control:

@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator
 
-from client.api import discussion_results as d
-from client.api import results as r
 from client.api.calls import Calls, typed
 from client.api.operation import calls
+from client.api.results import discussion as d
+from client.api.results.threads import RunEvent
 
 
 class Discussion:
@@ -94,11 +94,11 @@ class Discussion:
         model: str | None = None,
         take_over: bool = False,
         request_id: str | None = None,
-    ) -> AsyncIterator[r.RunEvent]:
+    ) -> AsyncIterator[RunEvent]:
         """Make a conversation a prompt, with `text` below it, and follow the answer as `ask` does."""
         values = {"thread": thread, "comment": comment, "text": text, "model": model, "take_over": take_over}
         async for line in self._calls.stream("comment.prompt", request_id=request_id, **values):
-            yield typed(line, r.RunEvent)
+            yield typed(line, RunEvent)
 
     @calls("draft.show")
     async def draft(self, thread: str, *, reader: str | None = None) -> d.SharedText:

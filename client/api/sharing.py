@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from client.api import results as r
 from client.api.calls import Calls, typed
 from client.api.operation import calls
+from client.api.results import sharing as r
 
 WAIT_S = 30.0
 

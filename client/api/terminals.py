@@ -3,9 +3,9 @@
 import os
 from collections.abc import AsyncIterator, Sequence
 
-from client.api import results as r
 from client.api.calls import Calls, absolute, typed
 from client.api.operation import calls
+from client.api.results import terminals as r
 
 
 class Terminals:

@@ -3,9 +3,9 @@
 import os
 from collections.abc import AsyncIterator
 
-from client.api import results as r
 from client.api.calls import Calls, absolute, typed
 from client.api.operation import calls
+from client.api.results import threads as r
 
 
 class Threads:

@@ -5,9 +5,9 @@ import os
 from collections.abc import AsyncIterator
 from typing import Final
 
-from client.api import results as r
 from client.api.calls import Calls, absolute, typed
 from client.api.operation import calls
+from client.api.results import upkeep as r
 from crdt.errors import DAEMON_NOT_RUNNING, OpenSeshError
 
 Value = str | bool | int | float | list[str] | None

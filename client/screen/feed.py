@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from client.api.node import Node
-from client.api.results import Event
+from client.api.results.upkeep import Event
 from client.screen.state import State, earlier, listed, offered, opened, opening, searched, timed, update
 from crdt.errors import CURSOR_UNKNOWN, DAEMON_NOT_RUNNING, TIMEOUT, OpenSeshError
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from client.api.results import SharePreview
+from client.api.results.sharing import SharePreview
 from client.cli.text import count, local_time
 from client.screen.page import Choice
 from client.screen.text import settled_line

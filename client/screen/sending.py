@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from client.api.node import Node, connect
-from client.api.results import RunEvent
+from client.api.results.threads import RunEvent
 from client.cli.text import count
 from client.screen.feed import Feed, words
 from client.screen.state import State

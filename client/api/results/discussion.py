@@ -1,9 +1,10 @@
-"""What the Python API gives back of comments, drafts, notes and tags: one frozen type per shape of `docs/api.md`."""
+"""Comments, drafts, notes and tags."""
 
 from datetime import datetime
 from typing import Any
 
-from client.api.results import Author, Result, RunEvent
+from client.api.results.common import Author, Result
+from client.api.results.threads import RunEvent
 
 
 class Reaction(Result, frozen=True, kw_only=True):
