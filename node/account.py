@@ -26,8 +26,9 @@ from node import identity as identities
 from node.affairs import Affairs, Room, own_room, read_affairs
 from node.bundle import Bundle, decode_bundle
 from node.identity import Installation, Log
+from node.open_thread import Draft, OpenThread
 from node.store import Batch, Store
-from node.threads import Draft, OpenThread, Threads
+from node.threads import Threads
 
 Listener = Callable[[], None]
 BUNDLE = "bundle"  # the secret that a joining device was given, kept until its account thread is here

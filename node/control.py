@@ -23,9 +23,10 @@ from crdt.receipt import Receipt
 from node import shapes
 from node.account import Account
 from node.background import Background
+from node.open_thread import Draft, OpenThread
 from node.permitting import our_role
 from node.sharing.people import People
-from node.threads import Draft, OpenThread, Threads
+from node.threads import Threads
 
 MAX_HELMS: Final = 64  # threads of which control is kept read
 ACTIONS: Final = ("request", "withdraw", "grant", "hand", "revoke", "take", "type-only", "watch-only")

@@ -18,7 +18,8 @@ from crdt.stewardship import introduction, revocation
 from crdt.thread import SHARED, set_shared
 from node.account import Account, account_readers
 from node.identity import new_seed
-from node.threads import Draft, Threads
+from node.open_thread import Draft
+from node.threads import Threads
 
 log = logging.getLogger(__name__)
 

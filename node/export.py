@@ -9,12 +9,12 @@ from typing import Any
 from crdt.content import Message, Part
 from crdt.ids import to_text
 from node import shapes
-from node.threads import OpenThread, Threads
+from node.open_thread import OpenThread
 
 _ROLES = {"user": "User", "assistant": "Assistant", "system": "System", "tool": "Tool"}
 
 
-def as_json(threads: Threads, opened: OpenThread) -> str:
+def as_json(opened: OpenThread) -> str:
     """The messages in the API's shape, pretty-printed with sorted keys."""
     meta = opened.view.meta()
     value: dict[str, Any] = {
@@ -22,17 +22,17 @@ def as_json(threads: Threads, opened: OpenThread) -> str:
         "title": meta.get("title") or "",
         "project": meta.get("project"),
         "source": meta.get("source"),
-        "messages": [shapes.message(m, threads.author_of(opened, m.device)) for m in opened.view.messages()],
+        "messages": [shapes.message(m, opened.author_of(m.device)) for m in opened.view.messages()],
     }
     return json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 
 
-def as_markdown(threads: Threads, opened: OpenThread) -> str:
+def as_markdown(opened: OpenThread) -> str:
     """Headings by author, tool calls as fenced blocks, reasoning as a quote."""
     meta = opened.view.meta()
     blocks = [f"# {_line(meta.get('title') or 'Untitled')}"]
     for message in opened.view.messages():
-        blocks.append(_heading(message, threads.author_of(opened, message.device)["name"]))
+        blocks.append(_heading(message, opened.author_of(message.device)["name"]))
         blocks += [block for part in message.parts if (block := _block(part))]
     return "\n\n".join(blocks) + "\n"
 

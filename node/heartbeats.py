@@ -22,10 +22,11 @@ from crdt.receipt import Receipt
 from crdt.replica import Replica
 from node import shapes
 from node.account import Account
+from node.open_thread import OpenThread
 from node.permitting import our_role
 from node.presence import Presence
 from node.store import Batch
-from node.threads import OpenThread, Threads
+from node.threads import Threads
 
 BEAT_S: Final = 20.0
 IN_USE_S: Final = 600.0  # after it was looked at or changed
@@ -126,7 +127,7 @@ class Heartbeats:
         return [each.id for each in self._account.affairs.log.live()] == [self._account.device.id]
 
     def _shown(self, opened: OpenThread, warning: Warning) -> dict[str, Any]:
-        author = self._threads.author_of(opened, warning.device) if warning.device is not None else None
+        author = opened.author_of(warning.device) if warning.device is not None else None
         name = author["name"] if author is not None else ""
         return {
             "thread": to_text(opened.id),

@@ -20,9 +20,10 @@ from node.importing.reader import Reader
 from node.importing.records import Event, ImportCounts, ImportedSession, MessageUpsert
 from node.importing.whole import Transcript
 from node.importing.writing import changes, grouped
+from node.open_thread import Draft, OpenThread
 from node.store import Batch
 from node.summary import decode_summary
-from node.threads import Draft, OpenThread, Threads
+from node.threads import Threads
 
 SESSION: Final = "import/"  # in the store's checkpoints: source → the thread it was put into, empty before there is one
 ROOT_CHARS: Final = 4096  # of a project's folder

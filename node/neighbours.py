@@ -20,10 +20,11 @@ from crdt.replica import Receipt
 from node.account import Account
 from node.background import Background
 from node.discovery import Discovery, Peer
+from node.open_thread import OpenThread
 from node.pairing import OnPairing
 from node.sync.backoff import Backoff
 from node.sync.peer_session import Inventories, PeerSession
-from node.threads import OpenThread, Threads
+from node.threads import Threads
 from node.transports.base import Transport, TransportClosed
 from node.transports.certificate import server_context
 from node.transports.lan import LanServer, LanTransport, dial, dial_pairing

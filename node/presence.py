@@ -23,8 +23,9 @@ from node.audience import Audience, differences
 from node.background import Background
 from node.bus import Bus
 from node.happenings import Happening
+from node.open_thread import OpenThread
 from node.permitting import our_role
-from node.threads import OpenThread, Threads
+from node.threads import Threads
 
 MAX_AUDIENCES: Final = 256  # threads of which presence is remembered
 MAX_LOADS: Final = 64  # threads read at once because somebody whispered in them,

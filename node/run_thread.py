@@ -12,8 +12,9 @@ from crdt.ids import DeviceId, ThreadId, from_text, to_text
 from crdt.plain import whole
 from node.agent.ports import PastCall, PastMessage, RunRecord
 from node.agent.turn import TERMINAL, Kind, MessageState, State, ToolCall, message_id_of
+from node.open_thread import Draft, OpenThread
 from node.store import Batch, Run, Store
-from node.threads import Draft, OpenThread, Threads
+from node.threads import Threads
 
 STATES = tuple(state.value for state in State if state not in TERMINAL)
 _record = msgspec.msgpack.Decoder(RunRecord)

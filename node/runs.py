@@ -33,9 +33,10 @@ from node.agent.providers import Providers
 from node.agent.turn import TERMINAL, State
 from node.bus import Bus, Event, Overflow, Subscription
 from node.happenings import Happening
+from node.open_thread import OpenThread
 from node.run_progress import Progress
 from node.run_thread import RunJournal, RunThread, record_of, state_of
-from node.threads import OpenThread, Threads
+from node.threads import Threads
 
 LEASE_RECORD = "taken_from"
 LOOK_AGAIN_S = 1.0  # at a run that another device is to begin: its silence makes no sound

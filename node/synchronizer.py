@@ -18,11 +18,12 @@ from crdt.ids import ThreadId, to_text
 from node.account import Account
 from node.background import Background
 from node.library import is_within
+from node.open_thread import OpenThread
 from node.store import Batch
 from node.summary import decode_summary
 from node.sync.doors import Doorkeeper
 from node.sync.relay_link import Connect, RelayLink
-from node.threads import OpenThread, Threads
+from node.threads import Threads
 from node.transports.relay import RelayConnection
 from node.transports.relay_address import endpoint
 

@@ -11,29 +11,18 @@ import logging
 import os
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, Final
 
-import pycrdt
-
-from crdt import errors, keys, wire
+from crdt import errors, wire
 from crdt.author import Author
-from crdt.discussion import Discussion
-from crdt.draft import NAMES
 from crdt.errors import PeerFault
-from crdt.identity import SignedEntry
-from crdt.ids import DeviceId, IdentityId, RoomId, SessionId, ThreadId, to_text
-from crdt.output import Chunk
-from crdt.permissions import GOVERNANCE, Lane, LaneKind, Role
-from crdt.records import Action
+from crdt.ids import RoomId, SessionId, ThreadId, to_text
+from crdt.permissions import GOVERNANCE
 from crdt.replica import Commit, Receipt, Replica, Status
-from crdt.stewardship import introduction, rotate
-from crdt.thread import SHARED, Thread
 from node import happenings
 from node.bus import Bus
-from node.discussing import Shapes
-from node.live_text import LiveText
+from node.open_thread import Draft, OpenThread, Pen
 from node.store import (
     LOCAL,
     Answer,
@@ -45,114 +34,14 @@ from node.store import (
     Store,
     StoredFrame,
     Summary,
-    Text,
 )
 from node.summary import encode_summary, summarise
+from node.telling import news
 
 MAX_OPEN: Final = 64  # replicas kept in memory
 UNOPENED_LANE: Final = 255  # in the store: a frame whose key wasn't here when it came
 LOAD_SLICE: Final = 200  # frames between two turns of the event loop while a thread is loaded
 log = logging.getLogger(__name__)
-
-
-class Pen(Protocol):
-    """Whose device this is, as far as threads need to know it."""
-
-    def author(self, session: SessionId) -> Author:
-        """The device's keys under a session."""
-
-    def check_standing(self) -> None:
-        """Raise DEVICE_REVOKED if this device may write nowhere any more."""
-
-    def own_keys(self) -> list[keys.AgreementKey]:
-        """Every key that content keys may be wrapped to for us."""
-
-    def entries(self) -> Sequence[SignedEntry]:
-        """Our identity's device log."""
-
-    def recipients(self, replica: Replica) -> list[bytes]:
-        """Whom a fresh content key of that thread is wrapped to."""
-
-    def name_of(self, device: DeviceId, replica: Replica) -> str:
-        """What to call the author of a message."""
-
-
-class OpenThread:
-    """A thread in memory. `lock` orders changes; reading needs none, for no change awaits in the middle."""
-
-    def __init__(self, replica: Replica) -> None:
-        self.replica = replica
-        self.view = Thread(replica)
-        self.discussion = Discussion(replica)
-        self.texts = {name: LiveText(replica, name) for name in NAMES}
-        self.facts = _facts(self.view)
-        self.lock = asyncio.Lock()
-        self.roles: dict[IdentityId, Role] | None = None  # as they were last told
-        for output in replica.outputs.values():
-            output.news()  # what is here already is no news
-
-    @property
-    def id(self) -> ThreadId:
-        return self.replica.thread
-
-
-@dataclass(slots=True)
-class Draft:
-    """The changes of one command, stored together when its block ends."""
-
-    thread: OpenThread
-    pen: Pen
-    frames: list[tuple[bytes, Receipt]] = field(default_factory=list)
-    batch: Batch = field(default_factory=Batch)
-    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-
-    def commit(self, lane: Lane, change: Callable[["pycrdt.Doc[Any]"], None]) -> None:
-        """Change a document. Raises PERMISSION_DENIED or WAITING_FOR_KEY before anything is changed."""
-        self._prepare()
-        self._keep(self.thread.replica.commit(lane, change))
-
-    def output(self, terminal: bytes, chunk: Chunk) -> None:
-        """Say something in a terminal of this device's. Raises PERMISSION_DENIED or WAITING_FOR_KEY before that."""
-        self._prepare()
-        self._keep(self.thread.replica.commit_output(terminal, chunk))
-
-    def record(self, kind: LaneKind, actions: Sequence[Action], outside: bytes = b"") -> bytes:
-        """Write a governance record; its envelope's id."""
-        commit = self.thread.replica.commit_record(kind, actions, outside)
-        self._keep(commit)
-        assert commit.receipt.envelope is not None
-        return commit.receipt.envelope.id
-
-    def rotate(self, because: Sequence[Action] = (), recipients: list[bytes] | None = None) -> None:
-        """Hand out a fresh content key, in one record with what makes it necessary."""
-        replica = self.thread.replica
-        assert replica.author is not None
-        self._keep(rotate(replica, replica.author, recipients or self.pen.recipients(replica), because))
-
-    def keep(self, commit: Commit) -> None:
-        """A frame that was made elsewhere, such as a founding."""
-        self._keep(commit)
-
-    @property
-    def timeline(self) -> Lane:
-        """This device's own timeline."""
-        assert self.thread.replica.author is not None
-        return Lane(LaneKind.TIMELINE, self.thread.replica.author.device.id)
-
-    def _prepare(self) -> None:
-        """A device shows whose it is before its first change; an owner replaces a key that is no longer safe."""
-        replica = self.thread.replica
-        if not replica.is_introduced:
-            self.record(LaneKind.IDENTITY, introduction(self.pen.entries()))
-        if replica.role() is Role.OWNER:
-            try:
-                replica.writing_epoch()
-            except errors.OpenSeshError:
-                self.rotate()
-
-    def _keep(self, commit: Commit | None) -> None:
-        if commit is not None:
-            self.frames += [(each.frame, each.receipt) for each in (*commit.before, commit)]
 
 
 # Told once frames are on the disk: (frame, hash, receipt) each, and the origin they came from.
@@ -207,7 +96,7 @@ class Threads:
             replica = await self._replay(thread, stored, Replica.loading)
         if self._loading.get(thread) is not asyncio.current_task():
             return await self.open(thread)  # what was read is outdated: another copy came, or this one was forgotten
-        return self._remember(OpenThread(replica))
+        return self._remember(OpenThread(replica, self.pen))
 
     async def _replay(
         self,
@@ -258,7 +147,7 @@ class Threads:
         """
         self.pen.check_standing()
         async with self._held(lambda: self.open(thread)) as opened:
-            draft = Draft(opened, self.pen)
+            draft = Draft(opened)
             draft.batch.answer = answer
             try:
                 yield draft
@@ -286,9 +175,9 @@ class Threads:
         self, replica: Replica, commit: Commit, change: Callable[[Draft], None] | None = None
     ) -> OpenThread:
         """Take in a thread that was just founded, with its first changes."""
-        opened = OpenThread(replica)
+        opened = OpenThread(replica, self.pen)
         async with opened.lock:
-            draft = Draft(opened, self.pen)
+            draft = Draft(opened)
             draft.keep(commit)
             if change is not None:
                 change(draft)
@@ -313,7 +202,7 @@ class Threads:
                 await self.store.write(Batch(progress=[progress]))
             return 0
         async with self._held(lambda: self._open_or_begin(thread)) as opened:
-            draft = Draft(opened, self.pen)
+            draft = Draft(opened)
             if progress is not None:
                 draft.batch.progress.append(progress)
             try:
@@ -337,7 +226,7 @@ class Threads:
         except errors.OpenSeshError as error:
             if error.kind is not errors.THREAD_NOT_FOUND:
                 raise
-        return self._remember(OpenThread(Replica(thread, self.pen.own_keys(), self.author())))
+        return self._remember(OpenThread(Replica(thread, self.pen.own_keys(), self.author()), self.pen))
 
     def _take(self, draft: Draft, frame: bytes) -> None:
         try:
@@ -367,7 +256,7 @@ class Threads:
         batch.frames = [_new_frame(opened.id, frame, receipt, origin) for frame, receipt in draft.frames]
         receipts = [receipt for _, receipt in draft.frames]
         lanes = {lane for receipt in receipts for lane in receipt.lanes}
-        draft.events += self._tell(opened, lanes, batch)
+        draft.events += news(opened, lanes, batch)
         genesis = opened.replica.membership.genesis
         if genesis is not None and genesis.purpose == "account":
             draft.events.clear()  # of the identity's own affairs nobody is told as of a thread
@@ -393,45 +282,6 @@ class Threads:
         written = await self.store.write(Batch(events=[NewEvent(named, happenings.pack(type, particulars))]))
         name = to_text(thread) if thread else None
         self.bus.publish(happenings.Happening(cursor=written.cursors[0], type=type, thread=name, data=particulars))
-
-    def _tell(self, opened: OpenThread, lanes: Iterable[Lane], batch: Batch) -> list[tuple[str, dict[str, Any]]]:
-        events = []
-        for change in opened.view.refresh(lanes):
-            events.append(happenings.of_message(change, self.author_of(opened, change.now.device)))
-            if change.now.state != "streaming":
-                batch.texts.append(Text(opened.id, change.now.id, change.now.text))
-        events += [happenings.of_run(run, opened.view.runs().get(run, {})) for run in opened.view.changed_runs()]
-        if any(lane.kind in GOVERNANCE for lane in lanes):
-            before, opened.roles = opened.roles, opened.replica.membership.members()
-            if before != opened.roles:
-                events.append(("members.changed", happenings.of_members(opened.roles, opened.replica.role())))
-        if changes := opened.discussion.refresh(lanes):
-            events += self.comment_shapes(opened).told(changes)
-        for output in (opened.replica.outputs[lane] for lane in lanes if lane.kind is LaneKind.OUTPUT):
-            if output.news():
-                events.append(happenings.of_terminal(output, self.author_of(opened, output.lane.owner)))
-        if SHARED in lanes:
-            texts = [(f"{name}.changed", text.refresh()) for name, text in opened.texts.items()]
-            events += [(type, told) for type, told in texts if told is not None]
-            known, opened.facts = opened.facts, _facts(opened.view)
-            events += [("thread.changed", opened.facts)] if known != opened.facts else []
-        return events
-
-    def comment_shapes(self, opened: OpenThread) -> Shapes:
-        """The comments of a thread in the API's shapes."""
-        return Shapes(opened.discussion, opened.view, lambda device: self.author_of(opened, device))
-
-    def author_of(self, opened: OpenThread, device: bytes) -> dict[str, Any]:
-        """Who wrote something, in the API's shape."""
-        identity = opened.replica.membership.identity_of.get(DeviceId(device), IdentityId(b""))
-        name = self.pen.name_of(DeviceId(device), opened.replica)
-        return {"identity": to_text(identity), "device": to_text(device), "name": name}
-
-
-def _facts(view: Thread) -> dict[str, Any]:
-    """What is told of a thread as a whole."""
-    meta = view.meta()
-    return {"title": meta.get("title"), "project": meta.get("project"), "tags": view.tags()}
 
 
 def _new_frame(thread: ThreadId, frame: bytes, receipt: Receipt, origin: int) -> NewFrame:

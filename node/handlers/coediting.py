@@ -14,9 +14,10 @@ from node.api.requests import Context
 from node.handlers.threads import new_message_id, write_text
 from node.library import Library
 from node.live_text import Edit, LiveText
+from node.open_thread import Draft, OpenThread
 from node.permitting import require
 from node.runs import Runs
-from node.threads import Draft, OpenThread, Threads
+from node.threads import Threads
 
 Answer = dict[str, Any]
 

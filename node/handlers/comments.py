@@ -16,9 +16,10 @@ from crdt.permissions import Lane, LaneKind
 from node import places
 from node.api.requests import Context
 from node.library import Library
+from node.open_thread import Draft, OpenThread
 from node.permitting import require
 from node.runs import Runs
-from node.threads import Draft, OpenThread, Threads
+from node.threads import Threads
 
 MIN_PREFIX: Final = 4  # characters of a comment's id that may stand for it
 Change = Callable[["pycrdt.Doc[Any]"], None]
@@ -41,7 +42,7 @@ class CommentHandlers:
         opened = await self._open(p.thread)
         message = places.message_of(p.message, opened.view).id if p.message is not None else None
         found = opened.discussion.conversations(message)
-        shapes = self._threads.comment_shapes(opened)
+        shapes = opened.comment_shapes()
         shown = [shapes.conversation(each) for each in found if not (p.unresolved and each.is_resolved)]
         return {"thread": to_text(opened.id), "unresolved": opened.discussion.unresolved, "comments": shown}
 
@@ -50,7 +51,7 @@ class CommentHandlers:
         opened = await self._open(p.thread)
         return {
             "thread": to_text(opened.id),
-            "text": self._threads.comment_shapes(opened).prompt(_conversation(opened, p.comment)),
+            "text": opened.comment_shapes().prompt(_conversation(opened, p.comment)),
         }
 
     # ---- writing
@@ -104,7 +105,7 @@ class CommentHandlers:
         """`comment.prompt`"""
         opened = await self._open(p.thread)
         require(opened.replica, LaneKind.TIMELINE)
-        text = self._threads.comment_shapes(opened).prompt(_conversation(opened, p.comment), p.text or "")
+        text = opened.comment_shapes().prompt(_conversation(opened, p.comment), p.text or "")
         request = context.client_request_id or to_text(os.urandom(16))
         async for line in self._runs.ask(opened.id, text, p.model, request, take_over=p.take_over):
             yield line
@@ -143,7 +144,7 @@ class CommentHandlers:
         return self._answer(draft.thread, comment.reference)
 
     def _refuse(self, opened: OpenThread, comment: Comment) -> None:
-        author = self._threads.author_of(opened, comment.device)
+        author = opened.author_of(comment.device)
         own = opened.replica.author
         name = str(author["name"])
         if own is not None and author["identity"] == to_text(own.identity):
@@ -169,7 +170,7 @@ class CommentHandlers:
         """The comment as it is now; one that begins a conversation with all of that."""
         found, comment = opened.discussion.conversation(on), opened.discussion.comment(on)
         assert found is not None and comment is not None
-        shapes = self._threads.comment_shapes(opened)
+        shapes = opened.comment_shapes()
         shown = shapes.conversation(found) if found.first.reference == on else shapes.comment(comment)
         settled = {"conversation": found.first.id, "resolved": found.is_resolved}
         return {"thread": to_text(opened.id), **shown, **settled, "unresolved": opened.discussion.unresolved}

@@ -18,8 +18,9 @@ from node.account import Account
 from node.api.requests import Context
 from node.heartbeats import Heartbeats
 from node.library import Library, Listed
+from node.open_thread import Draft, OpenThread
 from node.store import Answer, Batch, DuplicateRequest, Store
-from node.threads import Draft, OpenThread, Threads
+from node.threads import Threads
 
 SNIPPET = 160  # characters of a search hit that are shown
 
@@ -107,7 +108,7 @@ class ThreadHandlers:
             "updated_at": shapes.time(listed.summary.updated_at_ms),
             "cursor": cursor,
             **(await self._heartbeats.of(listed.id) if self._heartbeats is not None else {}),
-            "messages": [shapes.message(m, self._threads.author_of(opened, m.device)) for m in shown],
+            "messages": [shapes.message(m, opened.author_of(m.device)) for m in shown],
         }
 
     async def rename(self, p: Any, context: Context) -> dict[str, Any]:
@@ -159,7 +160,7 @@ class ThreadHandlers:
         listed = await self._library.find(p.thread)
         opened = await self._threads.open(listed.id)
         write = export.as_json if p.format == "json" else export.as_markdown
-        return {"id": listed.text, "format": p.format, "text": write(self._threads, opened)}
+        return {"id": listed.text, "format": p.format, "text": write(opened)}
 
     async def search(self, p: Any, context: Context) -> dict[str, Any]:
         """`search`"""

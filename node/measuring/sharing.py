@@ -31,8 +31,9 @@ from node.bus import Bus
 from node.handlers.threads import ThreadHandlers
 from node.identity import Log
 from node.library import Library
+from node.open_thread import Draft
 from node.store import Store
-from node.threads import Draft, Threads
+from node.threads import Threads
 
 SIZES = (1, 10, 100)
 TIMES = 5

@@ -12,9 +12,10 @@ import msgspec
 from crdt.content import Message
 from crdt.edits import put_message
 from crdt.ids import ThreadId, to_text
+from node.open_thread import Draft, OpenThread
 from node.secrets.thread import scan_thread
 from node.sharing import preview
-from node.threads import Draft, OpenThread, Threads
+from node.threads import Threads
 
 AT_ONCE = 50  # messages in one change
 Begin = Callable[[dict[str, Any]], Awaitable[OpenThread]]
@@ -37,7 +38,7 @@ class Forking:
         title = meta.get("title") if isinstance(meta.get("title"), str) else ""
         values = {"title": title, "project": meta.get("project"), "forked": to_text(thread)}
         made = await self._begin(values)
-        names = {each.device: self._threads.author_of(opened, each.device)["name"] for each in copied}
+        names = {each.device: opened.author_of(each.device)["name"] for each in copied}
         for start in range(0, len(copied), AT_ONCE):
             async with self._threads.change(made.id) as draft:
                 for each in copied[start : start + AT_ONCE]:

@@ -17,8 +17,9 @@ from crdt.replica import Receipt
 from node.account import Account
 from node.affairs import Room
 from node.background import Background
+from node.open_thread import OpenThread
 from node.sharing.door import ASKED, refusal
-from node.threads import OpenThread, Threads
+from node.threads import Threads
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,8 @@ from typing import Any, Final
 
 from crdt.drafts import Draft, drafts
 from crdt.left_out import Reason
-from node.threads import OpenThread, Threads
+from node.open_thread import OpenThread
+from node.threads import Threads
 
 WHY: Final = {
     Reason.CUT: "The owner didn't have it when the right to write it was taken away.",

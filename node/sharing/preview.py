@@ -7,9 +7,9 @@ from typing import Any
 from crdt import errors
 from crdt.content import Message
 from crdt.thread import Thread
+from node.open_thread import OpenThread
 from node.secrets.scan import scan
 from node.secrets.thread import Place, scan_thread
-from node.threads import OpenThread
 
 OPENING = 80  # characters of the first and last message that are shown
 MAX_LISTED = 50  # places that an error lists; the count is whole

@@ -14,8 +14,9 @@ from crdt.records import Action, Grant, Restrict
 from crdt.replica import Replica
 from crdt.stewardship import acceptance, introduction, offer, readers, restriction
 from node.account import Account
+from node.open_thread import Draft
 from node.sharing.people import People
-from node.threads import Draft, Threads
+from node.threads import Threads
 
 
 class Rights:

@@ -19,10 +19,11 @@ from crdt.replica import Receipt, Replica
 from crdt.settlement import SETTLE_AFTER_MS, open_matters, settlement
 from crdt.stewardship import is_key_due
 from node.account import Account
+from node.open_thread import OpenThread
 from node.sharing.door import yield_to_seniors
 from node.store import Batch
 from node.synchronizer import Synchronizer
-from node.threads import OpenThread, Threads
+from node.threads import Threads
 
 MATTER: Final = "matter/"  # in the store's settings: since when a removal is known here, Unix ms
 LOOK_AGAIN_S: Final = 60.0

@@ -22,6 +22,7 @@ from crdt.permissions import WRITES, Lane, LaneKind, denied, may_write
 from crdt.replica import Replica
 from node.account import Account
 from node.background import Background
+from node.open_thread import OpenThread
 from node.terminals.keys import (
     Closed,
     Keyboard,
@@ -36,7 +37,7 @@ from node.terminals.keys import (
 from node.terminals.ports import Allowed, Control, NeedsEnterFrom, No, OwnIdentity, Seat, Verdict, Whispers
 from node.terminals.runner import Runner
 from node.terminals.view import Key
-from node.threads import OpenThread, Threads
+from node.threads import Threads
 
 MAX_TYPISTS: Final = 64  # terminals of other devices that this one remembers to have typed into
 MAX_PRESSED: Final = 1_024  # messages with keys that wait to be looked at; more are lost, as others may be

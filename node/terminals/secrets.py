@@ -13,9 +13,10 @@ from typing import Final
 
 from crdt.ids import ThreadId, to_text
 from crdt.output import Data, Output, terminal_id
+from node.open_thread import OpenThread
 from node.secrets.scan import scan
 from node.secrets.thread import MAX_PLACES, Place
-from node.threads import OpenThread, Threads
+from node.threads import Threads
 
 BLOCK_CHARACTERS: Final = 64 * 1024
 OVERLAP_CHARACTERS: Final = 8 * 1024

@@ -29,12 +29,13 @@ from crdt.replica import Receipt
 from node import shapes
 from node.account import Account
 from node.background import Background
+from node.open_thread import OpenThread
 from node.store import Batch
 from node.terminals.hands import Hands, check_role, own_lane
 from node.terminals.program import Program, check
 from node.terminals.runner import PASSING, Runner
 from node.terminals.view import Key, View
-from node.threads import OpenThread, Threads
+from node.threads import Threads
 
 MAX_RUNNING: Final = 16  # programs of one node
 MAX_RUNNING_EACH: Final = 8  # and of one thread
@@ -164,7 +165,7 @@ class Terminals:
         return [self._row(opened, output) for output in _outputs(opened)]
 
     def _row(self, opened: OpenThread, output: Output) -> dict[str, Any]:
-        author = self._threads.author_of(opened, output.lane.owner)
+        author = opened.author_of(output.lane.owner)
         return shapes.terminal(output, author) | {"here": (opened.id, output.lane) in self._runners}
 
     async def find(self, thread: ThreadId, name: str | None) -> Key:

@@ -16,7 +16,7 @@ from node.handlers.coediting import CoeditingHandlers
 from node.handlers.comments import CommentHandlers
 from node.handlers.threads import ThreadHandlers
 from node.library import Library
-from node.threads import OpenThread
+from node.open_thread import OpenThread
 from tests.node.second_device import Machine, enter, machine
 
 

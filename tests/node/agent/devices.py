@@ -11,8 +11,8 @@ from node.agent.models import ModelWorker
 from node.agent.ports import ModelSource
 from node.agent.providers import Providers
 from node.bus import Bus
+from node.open_thread import OpenThread
 from node.runs import Runs
-from node.threads import OpenThread
 from tests.node.agent.stage import PATIENCE_S, HandClock
 from tests.node.second_device import Machine, enter, machine
 

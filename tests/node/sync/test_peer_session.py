@@ -12,9 +12,9 @@ from crdt import reconcile, wire
 from crdt.errors import OpenSeshError, PeerFault
 from crdt.ids import ThreadId
 from crdt.reconcile import BUCKETS, Buckets, Frames, Holds, Listing, Overview
+from node.open_thread import OpenThread
 from node.sync import peer_session
 from node.sync.peer_session import Inventories, PeerSession
-from node.threads import OpenThread
 from node.transports.base import Transport, TransportClosed, memory_pair
 from tests.node.second_device import Machine, enter, machine
 from tests.waiting import until
