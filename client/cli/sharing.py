@@ -1,19 +1,21 @@
 """Links, joining and members as text for a person, and the commands that ask first."""
 
 import re
+import shlex
 import sys
 from typing import Any
 
+from client.cli import sentences
 from client.cli.inputs import confirmed, stdin_text
 from client.cli.out import Out
 from client.cli.parse import Arguments, usage
+from client.cli.sentences import EXPIRES_S
 from client.cli.session import Session
 from client.cli.table import VERBS
-from client.cli.text import clean, count, local_time, one_line, table
+from client.cli.text import clean, local_time, one_line, table
 from crdt.errors import SECRETS_FOUND
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
-_DEFAULT_EXPIRY_S = 7 * 86_400
 _SHOWN = 10  # findings a person is shown
 
 
@@ -33,14 +35,14 @@ def share(session: Session, arguments: Arguments) -> int:
         _show_preview(shown, out)
         question = "Share it all the same?" if shown["secrets"] else "Share it?"
         if not confirmed(question, "--yes"):
+            out.note("Nothing was shared.")
             return 1
         values["allow_secrets"] = True
     result = session.call("share.create", **values)
     if out.as_json:
         out.data(result)
         return 0
-    expires = f"until {local_time(result['expires_at'])}" if result["expires_at"] else "until you close it"
-    out.note(f"Lets {count(result['uses'], 'person', 'people')} in as {result['permission']}, {expires}.")
+    out.note(sentences.lets_in(result["uses"], result["permission"], result["expires_at"]))
     out.note(f"Close it with: opensesh unshare {result['id'][:8]}\n")
     out.line(result["link"])
     return 0
@@ -57,17 +59,15 @@ def _preview(session: Session, arguments: Arguments) -> int:
 
 def _show_preview(shown: dict[str, Any], out: Out) -> None:
     out.note(f"They will be able to read “{one_line(shown['title'])}”:")
-    results = f", {count(shown['tool_results'], 'tool result')}" if shown["tool_results"] else ""
-    out.note(f"  {count(shown['messages'], 'message')}{results}, {count(shown['characters'], 'character')} in all")
+    out.note(f"  {sentences.contents(shown)}")
     if shown["messages"]:
         out.note(f"  from  {one_line(shown['first'])}")
         out.note(f"  to    {one_line(shown['last'])}")
     out.note("  and everything that is written from now on.")
     if shown["secrets"]:
-        out.note(f"\n{SECRETS_FOUND.code}: {count(shown['secrets'], 'place')} with what looks like a secret:")
+        out.note(f"\n{SECRETS_FOUND.code}: {sentences.suspicion(shown['secrets'])}")
         for each in shown["findings"][:_SHOWN]:
-            where = "terminal" if each["field"] in ("terminal", "command") else "message"
-            place = f"{where} {each['message'][:8]}, line {each['line']}"
+            place = one_line(sentences.place_of(each))
             out.note(f"  {one_line(each['kind'])}  {one_line(each['excerpt'])}  ({place})")
         if shown["secrets"] > _SHOWN:
             out.note(f"  and {shown['secrets'] - _SHOWN} more; see all with --json")
@@ -77,7 +77,7 @@ def _show_preview(shown: dict[str, Any], out: Out) -> None:
 def seconds(text: str | None) -> float | None:
     """A time such as 30m, 2h or 7d in seconds; None for never. Raises USAGE."""
     if text is None:
-        return _DEFAULT_EXPIRY_S
+        return EXPIRES_S
     if text == "never":
         return None
     found = re.fullmatch(r"(\d{1,6})([smhdw])", text)
@@ -91,7 +91,7 @@ def shares(result: dict[str, Any], out: Out) -> str:
     for each in result["requests"]:
         out.note(f"{one_line(each['name'])} asks to be let in. Let them: opensesh admit {each['request'][:8]}")
     if not result["shares"]:
-        out.note("No links yet. Make one with: opensesh share THREAD --permission view")
+        out.note("No links yet. Make one with: opensesh share THREAD --permission viewer")
     rows = [
         [
             each["id"][:8],
@@ -117,7 +117,7 @@ def admit(session: Session, arguments: Arguments) -> int:
     if session.out.as_json:
         session.out.data(result)
     else:
-        session.out.line("They are in." if result["state"] == "admitted" else f"They are not: {result['state']}.")
+        session.out.line(sentences.decided(one_line(result["state"])))
     return 0
 
 
@@ -138,7 +138,7 @@ def join(session: Session, arguments: Arguments) -> int:
     elif result["state"] == "admitted":
         session.out.line(f"You are in, as {result['permission']}: opensesh show {result['thread'][:8]}")
     else:
-        session.out.line(f"Waiting for {result['waiting_for']}. The thread appears once that has happened.")
+        session.out.line(sentences.waiting(one_line(result["waiting_for"])))
     return 0
 
 
@@ -163,17 +163,17 @@ def members(result: dict[str, Any], out: Out) -> str:
 
 def permitted(result: dict[str, Any], out: Out) -> str:
     """`permit`"""
-    return f"{one_line(result['name'])} is now {result['permission']}."
+    return sentences.raised(one_line(result["name"]), result["permission"])
 
 
 def kicked(result: dict[str, Any], out: Out) -> str:
     """`kick`"""
-    return f"{one_line(result['name'])} is out, and can read nothing that is written from now on."
+    return sentences.put_out(one_line(result["name"]))
 
 
 def left(result: dict[str, Any], out: Out) -> str:
     """`leave`"""
-    return "You have left. The thread, as it was, is in the trash: opensesh list --trash"
+    return f"{sentences.LEFT}: opensesh list --trash"
 
 
 def leftovers(result: dict[str, Any], out: Out) -> str:
@@ -201,7 +201,7 @@ def transfer(session: Session, arguments: Arguments) -> int:
     elif arguments.accept:
         session.out.line("The thread is yours.")
     else:
-        session.out.line("Offered. It is theirs once they run: opensesh transfer THREAD --accept")
+        session.out.line(f"Offered. It is theirs once they run: opensesh transfer {result['thread'][:8]} --accept")
     return 0
 
 
@@ -220,7 +220,10 @@ def verify(session: Session, arguments: Arguments) -> int:
     if result["verified"]:
         out.note("Verified.")
     elif matches is False:
-        out.note("Not verified. Somebody may be in between: ask them for a new link another way.")
+        out.note(sentences.NOT_VERIFIED)
     else:
-        out.note("Read both aloud to each other. If they are the same on both sides: opensesh verify … --matches")
+        named = shlex.join([one_line(arguments.thread), one_line(arguments.who)])
+        out.note(
+            f"Read both aloud to each other. If they are the same on both sides: opensesh verify {named} --matches"
+        )
     return 0

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from client.api.node import Node
-from client.cli.text import count, local_time
+from client.cli.sentences import EXPIRES_S, LEFT, NOT_VERIFIED, decided, lets_in, put_out, raised, waiting
 from client.screen.around import Around
 from client.screen.choosing import queried
 from client.screen.clipboard import osc_52
@@ -20,7 +20,6 @@ from client.screen.previewing import found, previewed
 from client.screen.state import State
 from client.screen.text import settled_line
 
-EXPIRES_S: Final = 7 * 86_400  # as `opensesh share` does
 JOIN_S: Final = 30.0  # how long an answer is waited for; asking goes on after it
 Work = Coroutine[Any, Any, None]
 
@@ -99,13 +98,12 @@ class Peopling:
     async def _permit(self, thread: str, choice: Choice) -> None:
         done = await self._try(self._node.permit(thread, choice.who, choice.value))
         if done is not None:
-            self._land(NOWHERE, thread, f"{settled_line(done.name)} is now {done.permission}.")
+            self._land(NOWHERE, thread, raised(settled_line(done.name), done.permission))
 
     async def _kick(self, thread: str, choice: Choice) -> None:
         done = await self._try(self._node.kick(thread, choice.who, hard=choice.value == "hard"))
         if done is not None:
-            name = settled_line(done.name)
-            self._land(NOWHERE, thread, f"{name} is out, and can read nothing that is written from now on.")
+            self._land(NOWHERE, thread, put_out(settled_line(done.name)))
 
     async def _leave(self, thread: str, choice: Choice) -> None:
         async def left() -> bool:
@@ -114,7 +112,7 @@ class Peopling:
 
         if await self._try(left()):
             self._turn_away(thread)
-            self._screen.put(replace(self._state, told="You have left. The thread, as it was, is in the trash."))
+            self._screen.put(replace(self._state, told=f"{LEFT}."))
             self._feed.refresh()
 
     def _turn_away(self, thread: str) -> None:
@@ -131,13 +129,13 @@ class Peopling:
     async def _verify(self, thread: str, choice: Choice) -> None:
         shown = await self._try(self._node.verify(thread, choice.who, choice.do == "same"))
         if shown is not None:
-            no = "Not verified. Somebody may be in between: ask them for a new link another way."
-            self._land(NOWHERE, thread, f"{settled_line(shown.name)} is verified." if shown.verified else no)
+            told = f"{settled_line(shown.name)} is verified." if shown.verified else NOT_VERIFIED
+            self._land(NOWHERE, thread, told)
 
     async def _decide(self, thread: str, choice: Choice) -> None:
         state = await self._try(self._node.decide(choice.who, choice.do == "admit"))
         if state is not None:
-            self._land(NOWHERE, thread, "They are in." if state == "admitted" else f"They are not in: {state}.")
+            self._land(NOWHERE, thread, decided(settled_line(state)))
 
     # ---- who drives
 
@@ -173,8 +171,7 @@ class Peopling:
         agreed = choice.who == SECRETS_TOO
         made = await self._try(self._node.share(thread, choice.value, expires_s=EXPIRES_S, allow_secrets=agreed))
         if made is not None:
-            until = f", until {local_time(made.expires_at.isoformat())}" if made.expires_at else ""
-            told = f"Lets {count(made.uses, 'person', 'people')} in as {made.permission}{until}."
+            told = lets_in(made.uses, made.permission, made.expires_at)
             self._land(Page("link", told=(("", told),), link=settled_line(made.link)), thread)
 
     async def _links(self, thread: str, choice: Choice) -> None:
@@ -210,5 +207,4 @@ class Peopling:
             await self._feed.open(joined.thread)
         else:
             what = settled_line(joined.waiting_for or "an answer")
-            told = f"Waiting for {what}. The thread appears here once that has happened."
-            self._screen.put(replace(self._state, told=told))
+            self._screen.put(replace(self._state, told=waiting(what)))

@@ -3,8 +3,11 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+import msgspec
+
 from client.api.results.sharing import SharePreview
-from client.cli.text import count, local_time
+from client.cli.sentences import contents, place_of, suspicion
+from client.cli.text import local_time
 from client.screen.page import Choice
 from client.screen.text import settled_line
 
@@ -13,18 +16,18 @@ SHOWN: Final = 8  # findings; `opensesh share --preview --json` has all
 
 def previewed(shown: SharePreview) -> tuple[tuple[str, str], ...]:
     """The lines of the page."""
-    results = f", {count(shown.tool_results, 'tool result')}" if shown.tool_results else ""
+    told = msgspec.to_builtins(shown)
     lines = [
-        ("", f"“{settled_line(shown.title)}”: {count(shown.messages, 'message')}{results}"),
+        ("", f"“{settled_line(shown.title)}”: {contents(told)}"),
         *([("class:dim", f"from {settled_line(shown.first)}")] if shown.messages else []),
         *([("class:dim", f"to   {settled_line(shown.last)}")] if shown.messages else []),
         ("", "and everything that is written from now on."),
     ]
     if shown.secrets:
-        lines.append(("class:warning", f"! {count(shown.secrets, 'place')} with what looks like a secret:"))
-    for each in shown.findings[:SHOWN]:
-        where = f"line {each.line} of a {each.field}" if each.field in ("comment", "result") else f"line {each.line}"
-        lines.append(("class:warning", f"  {settled_line(each.kind)}  {settled_line(each.excerpt)}  ({where})"))
+        lines.append(("class:warning", f"! {suspicion(shown.secrets)}"))
+    for each in told["findings"][:SHOWN]:
+        kind, excerpt, place = (settled_line(text) for text in (each["kind"], each["excerpt"], place_of(each)))
+        lines.append(("class:warning", f"  {kind}  {excerpt}  ({place})"))
     if shown.secrets > SHOWN:
         lines.append(("class:warning", f"  and {shown.secrets - SHOWN} more"))
     return tuple(lines)
