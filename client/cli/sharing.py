@@ -37,7 +37,7 @@ def share(session: Session, arguments: Arguments) -> int:
         if not confirmed(question, "--yes"):
             out.note("Nothing was shared.")
             return 1
-        values["allow_secrets"] = True
+        values["allow_secrets"] |= shown["secrets"] > 0  # what was shown was agreed to, and nothing that came since
     result = session.call("share.create", **values)
     if out.as_json:
         out.data(result)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.client.handlers import HOSTILE, LINES, FakeNode, thread_row
+from tests.client.handlers import ANSWERS, HOSTILE, LINES, FakeNode, thread_row
 from tests.client.shell import Shell
 from tests.client.terminal import Terminal
 
@@ -53,6 +53,24 @@ async def test_deleting_for_ever_is_asked_for(served: FakeNode, term: Shell) -> 
             assert await terminal.end() == code
         assert len(served.calls) == calls
         assert "\x1b" not in terminal.said
+
+
+@pytest.mark.parametrize(("secrets", "question"), [(0, "Share it? "), (2, "Share it all the same? ")])
+async def test_what_is_shared_is_shown_and_asked_about_first(
+    served: FakeNode, term: Shell, secrets: int, question: str
+) -> None:
+    shown = served.answers["share.preview"] = {**ANSWERS["share.preview"], "secrets": secrets}
+    shown["findings"] = shown["findings"] * secrets
+    for answer, code in (("n\n", 1), ("\n", 1), ("y\n", 0)):
+        served.calls.clear()
+        async with Terminal(term).running("share", "k3v9", "--permission", "view") as terminal:
+            await terminal.until(question)
+            terminal.type(answer)
+            assert await terminal.end() == code
+        assert ("Nothing was shared." in terminal.said) == bool(code)
+        assert [call.operation for call in served.calls] == ["share.preview", *([] if code else ["share.create"])]
+    # Agreed to is what was shown: a secret that came since is refused, and not let through by this answer.
+    assert served.last("share.create")["allow_secrets"] is (secrets > 0)
 
 
 async def test_a_secret_is_asked_for_and_not_shown(served: FakeNode, term: Shell) -> None:
