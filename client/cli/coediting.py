@@ -58,12 +58,9 @@ def _text(session: Session, arguments: Arguments, name: str) -> int:
 
 
 def _show(session: Session, result: dict[str, Any]) -> int:
-    if session.out.as_json:
-        session.out.data(result)
-    elif result["text"]:
-        session.out.line(clean(result["text"]))
-    else:
+    if not result["text"]:
         session.out.note("It is empty.")
+    session.out.answer(result, lambda: clean(result["text"]))
     return 0
 
 
@@ -76,10 +73,7 @@ def tag(session: Session, arguments: Arguments) -> int:
     }
     name = "tags.change" if words else "tags.show"
     result = session.call(name, thread=arguments.thread, **(values if words else {}))
-    if session.out.as_json:
-        session.out.data(result)
-    elif result["tags"]:
-        session.out.line(" ".join(f"+{one_line(each)}" for each in result["tags"]))
-    else:
+    if not result["tags"]:
         session.out.note("No tags.")
+    session.out.answer(result, lambda: " ".join(f"+{one_line(each)}" for each in result["tags"]))
     return 0

@@ -28,10 +28,7 @@ def control(session: Session, arguments: Arguments) -> int:
         result = session.call("control.set", **where, **asked)
     else:
         result = session.call("control.show", **where)
-    if session.out.as_json:
-        session.out.data(result)
-    else:
-        session.out.line(_state(result, session.out))
+    session.out.answer(result, lambda: _state(result, session.out))
     return 0
 
 

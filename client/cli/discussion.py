@@ -25,11 +25,8 @@ def comment(session: Session, arguments: Arguments) -> int:
         result = session.call("comment.edit", thread=arguments.thread, comment=edited, text=arguments.text)
     else:
         result = session.call("comment.add", **values)
-    if session.out.as_json:
-        session.out.data(result)
-    else:
-        verb = "changed" if edited is not None else "commented"
-        session.out.line(f"{session.out.style('green', verb)} {_short(result['id'])}")
+    verb = "changed" if edited is not None else "commented"
+    session.out.answer(result, lambda: f"{session.out.style('green', verb)} {_short(result['id'])}")
     return 0
 
 
@@ -121,10 +118,7 @@ def prompt(session: Session, arguments: Arguments) -> int:
     if not values.pop("print"):
         return stream(session, "comment.prompt", values)
     result = session.call("comment.quote", thread=arguments.thread, comment=arguments.comment)
-    if session.out.as_json:
-        session.out.data(result)
-    else:
-        session.out.line(clean(result["text"]))
+    session.out.answer(result, lambda: clean(result["text"]))
     return 0
 
 

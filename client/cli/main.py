@@ -8,6 +8,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from client.cli import parse
@@ -85,13 +86,12 @@ def _simple(verb: Verb, session: Session, arguments: parse.Arguments) -> int:
               for key, value in arguments.values.items()}  # fmt: skip
     results = session.stream(name, **values) if OPERATIONS[name].stream else [session.call(name, **values)]
     for result in results:
-        if session.out.as_json:
-            session.out.data(result)
-        else:
-            text = _function(verb.text)(result, session.out)
-            if text:
-                session.out.line(text)
+        session.out.answer(result, partial(_words, verb, result, session.out))
     return OK
+
+
+def _words(verb: Verb, result: dict[str, Any], out: Out) -> str:
+    return str(_function(verb.text)(result, out))
 
 
 def _function(name: str) -> Callable[..., Any]:

@@ -6,6 +6,7 @@ With `--json` stdout carries JSON and nothing else, in ASCII: no locale breaks i
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from client.cli.text import clean, one_line
@@ -43,6 +44,13 @@ class Out:
         """One JSON line."""
         sys.stdout.write(json.dumps(value) + "\n")
         sys.stdout.flush()
+
+    def answer(self, result: Any, text: Callable[[], str]) -> None:
+        """What a command was answered: the data with `--json`, else as harmless text, if that says anything."""
+        if self.as_json:
+            self.data(result)
+        elif shown := text():
+            self.line(shown)
 
     def line(self, text: str) -> None:
         """Harmless text for people, and the end of the line."""

@@ -39,13 +39,14 @@ def share(session: Session, arguments: Arguments) -> int:
             return 1
         values["allow_secrets"] |= shown["secrets"] > 0  # what was shown was agreed to, and nothing that came since
     result = session.call("share.create", **values)
-    if out.as_json:
-        out.data(result)
-        return 0
+    out.answer(result, lambda: _made(result, out))
+    return 0
+
+
+def _made(result: dict[str, Any], out: Out) -> str:
     out.note(sentences.lets_in(result["uses"], result["permission"], result["expires_at"]))
     out.note(f"Close it with: opensesh unshare {result['id'][:8]}\n")
-    out.line(result["link"])
-    return 0
+    return str(result["link"])
 
 
 def _preview(session: Session, arguments: Arguments) -> int:
@@ -114,10 +115,7 @@ def withdrawn(result: dict[str, Any], out: Out) -> str:
 def admit(session: Session, arguments: Arguments) -> int:
     """`admit`"""
     result = session.call("share.decide", request=arguments.request, accept=not arguments.decline)
-    if session.out.as_json:
-        session.out.data(result)
-    else:
-        session.out.line(sentences.decided(one_line(result["state"])))
+    session.out.answer(result, lambda: sentences.decided(one_line(result["state"])))
     return 0
 
 
@@ -133,13 +131,14 @@ def join(session: Session, arguments: Arguments) -> int:
         result = session.call("share.join", **values)
     finally:
         session.out.progress("")
-    if session.out.as_json:
-        session.out.data(result)
-    elif result["state"] == "admitted":
-        session.out.line(f"You are in, as {result['permission']}: opensesh show {result['thread'][:8]}")
-    else:
-        session.out.line(sentences.waiting(one_line(result["waiting_for"])))
+    session.out.answer(result, lambda: _joined(result))
     return 0
+
+
+def _joined(result: dict[str, Any]) -> str:
+    if result["state"] == "admitted":
+        return f"You are in, as {result['permission']}: opensesh show {result['thread'][:8]}"
+    return sentences.waiting(one_line(result["waiting_for"]))
 
 
 def members(result: dict[str, Any], out: Out) -> str:
@@ -193,15 +192,12 @@ def transfer(session: Session, arguments: Arguments) -> int:
         raise usage(VERBS["transfer"], "Give WHO is to own it, or --accept.")
     if arguments.accept:
         result = session.call("member.accept", thread=arguments.thread)
+        told = "The thread is yours."
     else:
         values = {"thread": arguments.thread, "who": arguments.who, "phrase": arguments.phrase}
         result = session.call("member.transfer", **values)
-    if session.out.as_json:
-        session.out.data(result)
-    elif arguments.accept:
-        session.out.line("The thread is yours.")
-    else:
-        session.out.line(f"Offered. It is theirs once they run: opensesh transfer {result['thread'][:8]} --accept")
+        told = f"Offered. It is theirs once they run: opensesh transfer {result['thread'][:8]} --accept"
+    session.out.answer(result, lambda: told)
     return 0
 
 

@@ -30,10 +30,7 @@ def run(session: Session, arguments: Arguments) -> int:
         rows=arguments.rows or rows,
     )
     if not attached:
-        if out.as_json:
-            out.data(started)
-        else:
-            out.line(one_line(started["terminal"]))
+        out.answer(started, lambda: one_line(started["terminal"]))
         return 0
     fit = arguments.columns is None and arguments.rows is None
     return _stay(session, arguments.thread, started["terminal"], fit=fit, take_code=True)

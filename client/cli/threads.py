@@ -89,8 +89,5 @@ def delete(session: Session, arguments: Arguments) -> int:
         session.out.note("Nothing was deleted.")
         return 1
     result = session.call("thread.delete", thread=arguments.thread, forever=True)
-    if session.out.as_json:
-        session.out.data(result)
-    else:
-        session.out.line(moved(result, session.out))
+    session.out.answer(result, lambda: moved(result, session.out))
     return 0
