@@ -33,7 +33,7 @@ def comment(session: Session, arguments: Arguments) -> int:
 def comments(result: dict[str, Any], out: Out) -> str:
     """`comments`: each conversation with its place, what is said, and the answers below it."""
     if not result["comments"]:
-        out.note("No comments here.")
+        out.note("No comments here. Write one with: opensesh comment THREAD TEXT")
         return ""
     lines: list[str] = []
     for found in result["comments"]:

@@ -222,7 +222,7 @@ def _allowed(data: bytes, verdict: Verdict) -> bytes:
     driver = verdict.driver if isinstance(verdict, No) else verdict.identity
     raise errors.PERMISSION_DENIED(
         "Somebody else types into this terminal." if isinstance(verdict, No) else "Somebody else presses Enter here.",
-        next="Ask for control of it.",
+        next="Ask for control of it: opensesh control THREAD --terminal TERMINAL --request",
         role="editor",
         driver=to_text(driver) if driver is not None else None,
     )

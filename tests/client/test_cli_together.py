@@ -59,7 +59,7 @@ async def test_conversations_read_from_their_place_to_the_last_answer(served: Fa
     assert lines[9] == "✓ settled  message mmmmmmmm, lines 3-5 · the place is gone" and "  (taken back)" in lines
     assert lines[-1] == "1 conversation unresolved"
     served.answers["comment.list"] = {"thread": THREAD, "unresolved": 0, "comments": []}
-    assert (await cli("comments", "k3v9")).err == "No comments here.\n"
+    assert (await cli("comments", "k3v9")).err == "No comments here. Write one with: opensesh comment THREAD TEXT\n"
 
 
 async def test_the_list_counts_what_is_open_and_names_tags(served: FakeNode, cli: Inside) -> None:
