@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from client.cli.canvas import BEGIN, Canvas
 from client.cli.session import Session
+from client.cli.terminals import window
 from crdt.errors import PERMISSION_DENIED, TERMINAL_ENDED, OpenSeshError
 
 PREFIX: Final = 0x1D  # Ctrl-]
@@ -37,8 +38,7 @@ class Attached:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         self._decoder = codecs.getincrementaldecoder("utf-8")("ignore")
-        size = self._window()
-        self._canvas = Canvas(*size, colour=not os.environ.get("NO_COLOR"))
+        self._canvas = Canvas(*window(), colour=not os.environ.get("NO_COLOR"))
 
     def stay(self) -> dict[str, Any] | None:
         """Until the program ends (how it did) or the person leaves (None). Raises what the node says otherwise."""
@@ -120,7 +120,7 @@ class Attached:
             self._ask("terminal.input", text=text[start : start + MAX_TYPED])
 
     def _resize(self) -> None:
-        columns, rows = self._window()
+        columns, rows = window()
         self._canvas.resize(columns, rows)
         if self._fit:
             self._ask("terminal.resize", columns=columns, rows=rows)
@@ -133,10 +133,6 @@ class Attached:
                 self._canvas.notice = f" {error.message} {DETACH} "
             elif error.kind is not TERMINAL_ENDED:  # its end is about to be told
                 raise
-
-    def _window(self) -> tuple[int, int]:
-        columns, rows = os.get_terminal_size(sys.stdout.fileno())
-        return max(1, min(columns, 500)), max(1, min(rows, 200))
 
     def _write(self, text: str) -> None:
         sys.stdout.write(text.encode(errors="replace").decode())

@@ -40,12 +40,8 @@ class Canvas:
             self._lines = list(line["lines"])
             self._left += line["history"]
         elif kind == "terminal.changed":
-            moved = min(line["moved"], len(self._lines))
             self._left += line["scrolled"]
-            self._lines = self._lines[moved:] + [{"text": ""}] * moved
-            for each in line["lines"]:
-                if 0 <= each["row"] < len(self._lines):
-                    self._lines[each["row"]] = each
+            self._lines = changed(self._lines, line)
         self._cursor = line.get("cursor", self._cursor)
         self._modes = line.get("modes", self._modes)
 
@@ -108,6 +104,16 @@ class Canvas:
             if piece:
                 pieces.append(_style(foreground, background, str(names)) + piece)
         return "".join(pieces) + (_EMPTY if left else "\x1b[0m")
+
+
+def changed(lines: list[dict[str, Any]], line: dict[str, Any]) -> list[dict[str, Any]]:
+    """A screen's lines after a `terminal.changed`: all move up, then those that are named are replaced."""
+    moved = min(line["moved"], len(lines))
+    after = [*lines[moved:], *[{"text": ""}] * moved]
+    for each in line["lines"]:
+        if 0 <= each["row"] < len(after):
+            after[each["row"]] = each
+    return after
 
 
 _EMPTY: Final = "\x1b[0m\x1b[K"

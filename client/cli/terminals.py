@@ -4,6 +4,7 @@ import os
 import sys
 from typing import Any
 
+from client.cli.canvas import changed
 from client.cli.inputs import stdin_text
 from client.cli.out import Out
 from client.cli.parse import Arguments, usage
@@ -19,7 +20,7 @@ def run(session: Session, arguments: Arguments) -> int:
     """Start a program. On a terminal stay with it, and end with its exit code."""
     out = session.out
     attached = not (out.as_json or arguments.detach) and _is_interactive()
-    columns, rows = _window() if attached else _SIZE
+    columns, rows = window() if attached else _SIZE
     started = session.call(
         "terminal.run",
         thread=arguments.thread,
@@ -72,7 +73,9 @@ def listed(result: dict[str, Any], out: Out) -> str:
         where = one_line(author.get("name"))
         command = flat(" ".join(map(str, each["command"])))
         rows.append([one_line(each["terminal"])[:8], command, one_line(state), where, local_time(each["started_at"])])
-    return "\n".join(table(rows, out.columns)) if rows else "There is no terminal in this thread."
+    if not rows:
+        out.note("No terminals in this thread. Begin one with: opensesh run THREAD -- COMMAND")
+    return "\n".join(table(rows, out.columns))
 
 
 def done(result: dict[str, Any], out: Out) -> str:
@@ -100,22 +103,18 @@ def _end(end: dict[str, Any]) -> str:
 
 def _print(session: Session, arguments: Arguments) -> None:
     """The text, line by line as it leaves the screen, and at the end what is left on it."""
-    lines: list[str] = []
+    lines: list[dict[str, Any]] = []
     for line in session.stream("terminal.watch", thread=arguments.thread, terminal=arguments.terminal):
         if line["type"] == "terminal.screen":
             _put(session.out, [each["text"] for each in line["history"]])
-            lines = [str(each["text"]) for each in line["lines"]]
+            lines = list(line["lines"])
         elif line["type"] == "terminal.changed":
             _put(session.out, [each["text"] for each in line["scrolled"]])
-            moved = min(line["moved"], len(lines))
-            lines = lines[moved:] + [""] * moved
-            for each in line["lines"]:
-                if each["row"] < len(lines):
-                    lines[each["row"]] = str(each["text"])
+            lines = changed(lines, line)
         else:
-            while lines and not lines[-1]:
+            while lines and not lines[-1]["text"]:
                 lines.pop()
-            _put(session.out, lines)
+            _put(session.out, [each["text"] for each in lines])
             session.out.note(f"The terminal has ended: {_end(line)}.")
 
 
@@ -128,7 +127,8 @@ def _is_interactive() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def _window() -> tuple[int, int]:
+def window() -> tuple[int, int]:
+    """The columns and rows of the terminal we are on, as far as a shared one may be as large."""
     columns, rows = os.get_terminal_size(sys.stdout.fileno())
     return max(1, min(columns, 500)), max(1, min(rows, 200))
 
