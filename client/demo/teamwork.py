@@ -13,6 +13,7 @@ from client.demo.checking import check
 from client.demo.machines import PATIENCE_S, Device, Relay
 from crdt.errors import DEMO_FAILED
 
+WRITTEN = "From the teammate."
 FORGED = "Written by patched software, without the right."
 LATER = "Said when the teammate was out."
 
@@ -85,8 +86,9 @@ class Teamwork:
     def raise_up(self) -> tuple[None, str]:
         """A right changes at once, with nothing to restart."""
         took = []
-        for permission, words in (("commenter", ("comment", self._thread, "Looks right.")), ("editor", ("say",))):
-            refused = self._refused(*words, *(() if len(words) > 1 else (self._thread, "From the teammate.")))
+        asked = {"commenter": ("comment", self._thread, "Looks right."), "editor": ("say", self._thread, WRITTEN)}
+        for permission, words in asked.items():
+            refused = self._refused(*words)
             check(refused["code"] == "E006", f"below {permission} it ended with {refused['code']}")
             watching = self._teammate.stream("watch", self._thread)
             watching.until("ready")
@@ -95,7 +97,7 @@ class Teamwork:
             watching.until("members.changed")
             took.append(f"{max(0.0, (time.monotonic() - begun) * 1000):.0f} ms")
             watching.close()
-            self._teammate.run(*words, *(() if len(words) > 1 else (self._thread, "From the teammate.")))
+            self._teammate.run(*words)
         self._same_texts()
         return None, f"a comment, a message, each right there after {' and '.join(took)}"
 
@@ -109,9 +111,7 @@ class Teamwork:
         dump.write_text("\n".join(self._frames()), encoding="ascii")
         tried = self._patched("open", self._thread, str(dump))
         check(LATER not in tried["texts"], "a removed member's keys open what was said later")
-        check(
-            "From the teammate." in tried["texts"], "the search through the dump finds nothing, not even what is there"
-        )
+        check(WRITTEN in tried["texts"], "the search through the dump finds nothing, not even what is there")
         check(tried["closed"] > 0, "every frame opened")
         again = self._patched("write", self._thread, self._relay.url, FORGED)
         check(not again["uploaded"], "the relay let a removed member in")
