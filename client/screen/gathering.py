@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from client.api.node import Node
-from client.screen.feed import words
 from client.screen.people import Company, gathered, knocked, told
 from client.screen.state import State
-from crdt.errors import DAEMON_NOT_RUNNING, OpenSeshError
+from client.screen.trying import tried
+from crdt.errors import OpenSeshError
 
 SOON_S = 0.05  # between two readings, with all that happens in between
 PATIENCE_S = 15.0
@@ -82,13 +82,7 @@ class Gatherer:
 
     async def try_(self, answer: Awaitable[Any]) -> Any:
         """What the node answers; None if that failed, which is told."""
-        self._put(replace(self._get(), sending=self._get().sending + 1, notice=""))
         try:
-            return await answer
-        except OpenSeshError as error:
-            away = error.kind is DAEMON_NOT_RUNNING
-            self._put(replace(self._get(), notice="The node is away. Nothing was done." if away else words(error)))
-            return None
+            return await tried(self._get, self._put, answer, "Nothing was done.")
         finally:
-            self._put(replace(self._get(), sending=self._get().sending - 1))
             self._due.set()

@@ -6,13 +6,13 @@ from client.screen.page import Choice
 from client.screen.pages import choices, heading
 from client.screen.people import Company, Member, Present
 from client.screen.sidebar import age_of
+from client.screen.standing import LOST
 from client.screen.state import State
 from client.screen.styled import Line, cut
 from client.screen.text import filled, fit, settled_line, width, wrap
 
 GIST_COLUMNS = 40  # of a message that somebody looks at
 CHOICE_LINES = 4  # that what one reads leaves to what one can choose, in a low window
-_LOST = "You are no longer in this thread."
 
 
 def panel(state: State, columns: int, height: int, now: float) -> list[Line]:
@@ -58,7 +58,7 @@ def _loud(state: State) -> list[str]:
     """What must not be overlooked."""
     company, page = state.company, state.page
     if page.kind == "people":
-        lost = [_LOST] if company.role == "none" else []
+        lost = [LOST] if company.role == "none" else []
         return lost + [f"! {each.name}: {each.warning}" for each in company.members if each.warning]
     member = company.member(page.who) if page.kind in ("person", "words") else None
     return [f"! {member.warning}"] if member is not None and member.warning else []

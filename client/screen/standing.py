@@ -9,6 +9,7 @@ from client.screen.text import fit, wrap
 
 SHOWN = 4  # people in the status line
 DEVICE_COLUMNS = 16
+LOST = "You are no longer in this thread."
 
 
 def summary(state: State) -> Line:
@@ -52,7 +53,7 @@ def lock(state: State, columns: int) -> list[str]:
     """What stands where the composer was, for those who may not write; in lines that fit."""
     company = state.company
     if company.role == "none":
-        told = "You are no longer in this thread. What you had read stays."
+        told = f"{LOST} What you had read stays."
         if count_out := company.left_out:
             told += f" {count(count_out, 'text')} of yours {'does' if count_out == 1 else 'do'} not count:"
             told += " opensesh leftovers"
@@ -66,5 +67,5 @@ def lock(state: State, columns: int) -> list[str]:
 def refusal(company: Company, what: str) -> str:
     """Why one can't do something: a sentence. `what` as in "ask Ana for the right to …"."""
     if company.role == "none":
-        return "You are no longer in this thread."
+        return LOST
     return f"You are {company.role} here: ask {fit(company.owner, 20)} for the right to {what}."

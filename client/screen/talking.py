@@ -4,16 +4,15 @@ import asyncio
 import re
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from client.api.node import Node
-from client.screen.feed import words
 from client.screen.state import State, discussed
 from client.screen.talk import Spot
-from crdt.errors import DAEMON_NOT_RUNNING, OpenSeshError
+from client.screen.trying import tried
+from crdt.errors import OpenSeshError
 
 SOON_S = 0.05  # between two readings, with all that happens in between
 PATIENCE_S = 15.0
@@ -81,14 +80,7 @@ class Talker:
         return found.text if found is not None else None
 
     async def _try(self, answer: Awaitable[Any], text: str = "") -> Any:
-        self._put(replace(self._get(), sending=self._get().sending + 1, notice=""))
-        try:
-            return await answer
-        except OpenSeshError as error:
-            if text:
-                self._give_back(text)
-            said = "The node is away. Nothing was sent." if error.kind is DAEMON_NOT_RUNNING else words(error)
-            self._put(replace(self._get(), notice=said))
-            return None
-        finally:
-            self._put(replace(self._get(), sending=self._get().sending - 1))
+        got = await tried(self._get, self._put, answer, "Nothing was sent.")
+        if got is None and text:
+            self._give_back(text)
+        return got
