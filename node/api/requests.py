@@ -4,6 +4,7 @@ For each row of the table one `msgspec` struct is built, so that what a handler 
 the row's names and types, within bounds, with the row's defaults; an unknown name is refused.
 """
 
+import os
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -11,6 +12,7 @@ from aiohttp import http_exceptions, web
 from msgspec import Meta
 
 from crdt.errors import PERMISSION_DENIED, REQUEST_INVALID, TOO_LARGE
+from crdt.ids import to_text
 from node.api.operation import Operation, Parameter, unquote
 from node.api.operations import OPERATIONS
 
@@ -29,6 +31,10 @@ class Context(msgspec.Struct, frozen=True):
 
     operation: str
     client_request_id: str | None = None
+
+    def request_id(self) -> str:
+        """The caller's, or one that is drawn with each call: then nobody can send it again."""
+        return self.client_request_id or to_text(os.urandom(16))
 
 
 def refuse_browsers(request: web.BaseRequest) -> None:

@@ -1,8 +1,7 @@
 """Operations on what several people edit at once: the draft, the notes, the tags."""
 
-import contextlib
-import os
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from crdt import draft as texts
@@ -11,6 +10,7 @@ from crdt.ids import to_text
 from crdt.permissions import LaneKind
 from crdt.thread import MAX_TAG_CHARACTERS, MAX_TAGS, SHARED, set_shared
 from node.api.requests import Context
+from node.handlers.named import Named
 from node.handlers.threads import new_message_id, write_text
 from node.library import Library
 from node.live_text import Edit, LiveText
@@ -27,7 +27,7 @@ class CoeditingHandlers:
 
     def __init__(self, threads: Threads, library: Library, runs: Runs) -> None:
         self._threads = threads
-        self._library = library
+        self._named = Named(threads, library)
         self._runs = runs
 
     # ---- the draft and the notes
@@ -57,7 +57,7 @@ class CoeditingHandlers:
         return {**_shown(draft.thread, live), "cursor": edit.cursor, "unseen": list(edit.unseen)}
 
     async def _show(self, p: Any, name: str) -> Answer:
-        opened = await self._threads.open((await self._library.find(p.thread)).id)
+        opened = await self._named.open(p.thread)
         live = opened.texts[name]
         live.show(p.reader or "")
         return _shown(opened, live)
@@ -72,8 +72,8 @@ class CoeditingHandlers:
 
     async def draft_send(self, p: Any, context: Context) -> AsyncIterator[Answer]:
         """`draft.send`"""
-        thread = (await self._library.find(p.thread)).id
-        opened = await self._threads.open(thread)
+        opened = await self._named.open(p.thread)
+        thread = opened.id
         require(opened.replica, LaneKind.TIMELINE)
         version = p.version or opened.texts["draft"].version
         text, _ = opened.texts["draft"].clearing(version)
@@ -86,7 +86,7 @@ class CoeditingHandlers:
                 _clear(draft, version)
             yield {"type": "draft.said", "thread": to_text(thread), "message_id": said}
             return
-        request, is_cleared = context.client_request_id or to_text(os.urandom(16)), False
+        request, is_cleared = context.request_id(), False
         async for line in self._runs.ask(thread, text, p.model, request, take_over=p.take_over):
             if not is_cleared:  # the prompt is stored by now: a crash in between leaves both, never neither
                 async with self._threads.change(thread) as draft:
@@ -98,7 +98,7 @@ class CoeditingHandlers:
 
     async def tags_show(self, p: Any, context: Context) -> Answer:
         """`tags.show`"""
-        opened = await self._threads.open((await self._library.find(p.thread)).id)
+        opened = await self._named.open(p.thread)
         return {"thread": to_text(opened.id), "tags": opened.view.tags()}
 
     async def tags_change(self, p: Any, context: Context) -> Answer:
@@ -110,13 +110,8 @@ class CoeditingHandlers:
             draft.commit(SHARED, lambda doc: set_shared(doc, "tags", values))
         return {"thread": to_text(draft.thread.id), "tags": draft.thread.view.tags()}
 
-    @contextlib.asynccontextmanager
-    async def _change(self, name: str) -> AsyncIterator[Draft]:
-        """A change of a thread; who may not edit there is refused before anything is written."""
-        thread = (await self._library.find(name)).id
-        require((await self._threads.open(thread)).replica, LaneKind.SHARED)
-        async with self._threads.change(thread) as draft:
-            yield draft
+    def _change(self, name: str) -> AbstractAsyncContextManager[Draft]:
+        return self._named.change(name, LaneKind.SHARED)
 
 
 def _write(draft: Draft, live: LiveText, edit: Edit) -> None:

@@ -1,9 +1,9 @@
 """Operations on comments: put down, answered, settled, changed by their author, made into a prompt."""
 
-import contextlib
 import hashlib
 import os
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 import pycrdt
@@ -15,6 +15,7 @@ from crdt.ids import to_text
 from crdt.permissions import Lane, LaneKind
 from node import places
 from node.api.requests import Context
+from node.handlers.named import Named
 from node.library import Library
 from node.open_thread import Draft, OpenThread
 from node.permitting import require
@@ -32,14 +33,14 @@ class CommentHandlers:
 
     def __init__(self, threads: Threads, library: Library, runs: Runs) -> None:
         self._threads = threads
-        self._library = library
+        self._named = Named(threads, library)
         self._runs = runs
 
     # ---- reading
 
     async def list(self, p: Any, context: Context) -> Answer:
         """`comment.list`"""
-        opened = await self._open(p.thread)
+        opened = await self._named.open(p.thread)
         message = places.message_of(p.message, opened.view).id if p.message is not None else None
         found = opened.discussion.conversations(message)
         shapes = opened.comment_shapes()
@@ -48,7 +49,7 @@ class CommentHandlers:
 
     async def quote(self, p: Any, context: Context) -> Answer:
         """`comment.quote`"""
-        opened = await self._open(p.thread)
+        opened = await self._named.open(p.thread)
         return {
             "thread": to_text(opened.id),
             "text": opened.comment_shapes().prompt(_conversation(opened, p.comment)),
@@ -103,25 +104,17 @@ class CommentHandlers:
 
     async def prompt(self, p: Any, context: Context) -> AsyncIterator[dict[str, Any]]:
         """`comment.prompt`"""
-        opened = await self._open(p.thread)
+        opened = await self._named.open(p.thread)
         require(opened.replica, LaneKind.TIMELINE)
         text = opened.comment_shapes().prompt(_conversation(opened, p.comment), p.text or "")
-        request = context.client_request_id or to_text(os.urandom(16))
+        request = context.request_id()
         async for line in self._runs.ask(opened.id, text, p.model, request, take_over=p.take_over):
             yield line
 
     # ----
 
-    async def _open(self, name: str) -> OpenThread:
-        return await self._threads.open((await self._library.find(name)).id)
-
-    @contextlib.asynccontextmanager
-    async def _change(self, name: str) -> AsyncIterator[Draft]:
-        """A change of a thread; who may not comment there is refused before anything is written."""
-        thread = (await self._library.find(name)).id
-        require((await self._threads.open(thread)).replica, LaneKind.COMMENTS)
-        async with self._threads.change(thread) as draft:
-            yield draft
+    def _change(self, name: str) -> AbstractAsyncContextManager[Draft]:
+        return self._named.change(name, LaneKind.COMMENTS)
 
     async def _write(self, name: str, context: Context, text: str, make: Callable[[Draft], Particulars]) -> Answer:
         """Write a new comment, unless the same request did: what is there then is the answer."""

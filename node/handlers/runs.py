@@ -1,10 +1,8 @@
 """Operations on model runs and the providers behind them."""
 
-import os
 from collections.abc import AsyncIterator
 from typing import Any
 
-from crdt.ids import to_text
 from node.agent.guide import NAME as GUIDE
 from node.agent.providers import Provider, Providers
 from node.api.requests import Context
@@ -23,7 +21,7 @@ class RunHandlers:
     async def ask(self, p: Any, context: Context) -> AsyncIterator[dict[str, Any]]:
         """`run.ask`"""
         thread = (await self._library.find(p.thread)).id
-        request = context.client_request_id or to_text(os.urandom(16))
+        request = context.request_id()
         async for line in self._runs.ask(thread, p.text, p.model, request, take_over=p.take_over):
             yield line
 

@@ -6,6 +6,7 @@ from crdt.ids import to_text
 from crdt.permissions import Role
 from node.account import Account
 from node.api.requests import Context
+from node.handlers.named import Named
 from node.library import Library
 from node.sharing import preview
 from node.sharing.forking import Forking
@@ -39,6 +40,7 @@ class SharingHandlers:
         self._account = account
         self._threads = threads
         self._library = library
+        self._named = Named(threads, library)
         self._links = links
         self._joining = joining
         self._rights = rights
@@ -49,7 +51,7 @@ class SharingHandlers:
 
     async def preview(self, p: Any, context: Context) -> dict[str, Any]:
         """`share.preview`"""
-        opened = await self._threads.open((await self._library.find(p.thread)).id)
+        opened = await self._named.open(p.thread)
         return preview.preview(opened, p.begin, await scan_terminals(self._threads, opened.id))
 
     async def create(self, p: Any, context: Context) -> dict[str, Any]:
@@ -88,14 +90,14 @@ class SharingHandlers:
 
     async def leftovers(self, p: Any, context: Context) -> dict[str, Any]:
         """`share.leftovers`"""
-        opened = await self._threads.open((await self._library.find(p.thread)).id)
+        opened = await self._named.open(p.thread)
         return {"thread": to_text(opened.id), "leftovers": leftovers(opened)}
 
     # ---- members
 
     async def members(self, p: Any, context: Context) -> dict[str, Any]:
         """`member.list`"""
-        opened = await self._threads.open((await self._library.find(p.thread)).id)
+        opened = await self._named.open(p.thread)
         return {"members": self._people.rows(opened.replica)}
 
     async def permit(self, p: Any, context: Context) -> dict[str, Any]:
@@ -120,5 +122,5 @@ class SharingHandlers:
 
     async def verify(self, p: Any, context: Context) -> dict[str, Any]:
         """`member.verify`"""
-        opened = await self._threads.open((await self._library.find(p.thread)).id)
+        opened = await self._named.open(p.thread)
         return await self._people.verify(opened.replica, p.who, p.matches)
