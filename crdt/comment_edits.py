@@ -19,8 +19,8 @@ from crdt.comments import (
     Request,
     is_sign,
     read_reference,
-    root,
 )
+from crdt.entries import root
 from crdt.plain import NUMBER_LIMIT, identifier
 
 

@@ -16,8 +16,10 @@ import pycrdt
 from msgspec import Struct
 
 from crdt.anchors import Anchor, read_anchor
+from crdt.entries import entry
 from crdt.errors import PeerFault
 from crdt.ids import from_text, to_text
+from crdt.last_words import read_after
 from crdt.plain import identifier, number, text
 
 MAX_TEXT_CHARACTERS: Final = 16_384  # of a comment
@@ -82,8 +84,7 @@ class Reaction(Struct, frozen=True):
 class Mark(Struct, frozen=True):
     """A device's word on whether what a comment is about is settled. Each device has one for a comment.
 
-    It names, by their ids, the marks it comes `after`. These ids are random, so that nobody can come after
-    what isn't written yet: a forged key wins against what it is concurrent with, and not for longer.
+    It names, by their ids, the marks it comes `after`: see `last_words`.
     """
 
     on: Reference
@@ -127,7 +128,7 @@ def read_reference(value: Any) -> Reference | None:
 
 def read_comment(doc: "pycrdt.Doc[Any]", device: bytes, name: str) -> Comment | None:
     """One comment of a lane; None if there is none in the form it should have."""
-    found = _entry(doc, "comments", name)
+    found = entry(doc, "comments", name)
     if found is None or identifier(name) is None:
         return None
     at, key, said = number(found, "at"), number(found, "key"), text(found, "text", MAX_TEXT_CHARACTERS)
@@ -149,7 +150,7 @@ def read_comment(doc: "pycrdt.Doc[Any]", device: bytes, name: str) -> Comment | 
 
 def read_reaction(doc: "pycrdt.Doc[Any]", device: bytes, name: str) -> Reaction | None:
     """One reaction of a lane; None if there is none in the form it should have."""
-    found = _entry(doc, "reactions", name)
+    found = entry(doc, "reactions", name)
     spelled, _, rest = name.partition("/")
     comment, _, sign = rest.partition("/")
     on = read_reference(f"{spelled}/{comment}")
@@ -159,23 +160,19 @@ def read_reaction(doc: "pycrdt.Doc[Any]", device: bytes, name: str) -> Reaction 
 
 def read_mark(doc: "pycrdt.Doc[Any]", device: bytes, name: str) -> Mark | None:
     """One mark of a lane; None if there is none in the form it should have."""
-    found, on = _entry(doc, "marks", name), read_reference(name)
+    found, on = entry(doc, "marks", name), read_reference(name)
     if found is None or on is None:
         return None
     at, key, named, resolved = number(found, "at"), number(found, "key"), found.get("id"), found.get("resolved")
-    after = found.get("after")
-    if after is None:
-        after = []
-    if not isinstance(after, list) or len(after) > MAX_AFTER or any(identifier(each) is None for each in after):
+    after = read_after(found, MAX_AFTER)
+    if at is None or key is None or after is None or identifier(named) is None or not isinstance(resolved, bool):
         return None
-    if at is None or key is None or identifier(named) is None or not isinstance(resolved, bool):
-        return None
-    return Mark(on, device, resolved, at, key, str(named), tuple(after))
+    return Mark(on, device, resolved, at, key, str(named), after)
 
 
 def read_request(doc: "pycrdt.Doc[Any]", device: bytes, name: str) -> Request | None:
     """One request for control of a lane; None if there is none in the form it should have."""
-    found = _entry(doc, "requests", name)
+    found = entry(doc, "requests", name)
     if found is None or identifier(name) is None:
         return None
     at, key = number(found, "at"), number(found, "key")
@@ -190,15 +187,3 @@ def is_sign(value: str) -> bool:
     return 0 < len(value) <= MAX_SIGN_CHARACTERS and not any(
         each <= " " or each == "/" or "\x7f" <= each <= "\xa0" for each in value
     )
-
-
-def root(doc: "pycrdt.Doc[Any]", name: str) -> "pycrdt.Map[Any]":
-    """One of the root maps: comments, reactions, marks, requests."""
-    found: pycrdt.Map[Any] = doc.get(name, type=pycrdt.Map)
-    return found
-
-
-def _entry(doc: "pycrdt.Doc[Any]", of: str, name: str) -> "pycrdt.Map[Any] | None":
-    """Its fields are read one by one: there may be any number of others in it."""
-    found = root(doc, of).get(name)
-    return found if isinstance(found, pycrdt.Map) else None

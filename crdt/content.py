@@ -15,6 +15,7 @@ import pycrdt
 from msgspec import Struct
 from pycrdt._base import BaseType
 
+from crdt.entries import root
 from crdt.numbers import parse_number
 from crdt.plain import whole
 
@@ -112,26 +113,22 @@ def read_stops(doc: "pycrdt.Doc[Any]") -> set[str]:
 
 def messages(doc: "pycrdt.Doc[Any]") -> "pycrdt.Map[Any]":
     """The root map of messages."""
-    found: pycrdt.Map[Any] = doc.get("messages", type=pycrdt.Map)
-    return found
+    return root(doc, "messages")
 
 
 def runs(doc: "pycrdt.Doc[Any]") -> "pycrdt.Map[Any]":
     """The root map of runs."""
-    found: pycrdt.Map[Any] = doc.get("runs", type=pycrdt.Map)
-    return found
+    return root(doc, "runs")
 
 
 def leases(doc: "pycrdt.Doc[Any]") -> "pycrdt.Map[Any]":
     """The root map of leases: number → what is shown of it."""
-    found: pycrdt.Map[Any] = doc.get("leases", type=pycrdt.Map)
-    return found
+    return root(doc, "leases")
 
 
 def stops(doc: "pycrdt.Doc[Any]") -> "pycrdt.Map[Any]":
     """The root map of wishes to end a run: its id → Unix ms."""
-    found: pycrdt.Map[Any] = doc.get("stops", type=pycrdt.Map)
-    return found
+    return root(doc, "stops")
 
 
 def _plain(shown: "pycrdt.Map[Any]") -> dict[str, Any] | None:

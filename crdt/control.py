@@ -14,14 +14,13 @@ What is shown is a function of the accepted envelopes: the same on every peer, i
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 import pycrdt
 from msgspec import Struct
 
 from crdt.comments import MAX_REQUESTS, Request, read_request
-from crdt.comments import root as comment_root
 from crdt.control_words import (
     MAX_AFTER,
     MAX_HANDOVERS,
@@ -34,16 +33,16 @@ from crdt.control_words import (
     read_handover,
     read_typing,
     read_word,
-    root,
 )
+from crdt.entries import root
 from crdt.first_entries import FirstEntries
 from crdt.ids import DeviceId, IdentityId
+from crdt.last_words import after, last
 from crdt.order import next_key
 from crdt.permissions import Lane, LaneKind, Role
 from crdt.replica import Replica
 from crdt.touched import Touched
 
-Said = TypeVar("Said", Word, Typing)
 NOBODY: Final = IdentityId(bytes(32))  # of a thread whose genesis is not here
 
 
@@ -108,7 +107,7 @@ class Helm:
         if lane not in self._requests:
             read = partial(read_request, doc, lane.owner)
             self._requests[lane] = FirstEntries[Request](MAX_REQUESTS, read, _key)
-        touched = self._touched["requests"].of(lane, comment_root(doc, "requests"))
+        touched = self._touched["requests"].of(lane, root(doc, "requests"))
         return bool(self._requests[lane].refresh(touched))
 
     # ---- who drives
@@ -182,9 +181,8 @@ class Helm:
             elif word is not None and who == owner:
                 # The owner may take a terminal from somebody, but not command the machine that it runs on.
                 found.append(msgspec.structs.replace(word, to=None))
-        last = _last(found)
         # Taking back beats what was said in ignorance of it.
-        return max(last, key=lambda each: (each.to is None, each.key, each.device), default=None)
+        return max(last(found), key=lambda each: (each.to is None, each.key, each.device), default=None)
 
     def _handed(self, target: str, under: str) -> list[HandOver]:
         if self._given is None:
@@ -207,7 +205,7 @@ class Helm:
                     words.setdefault(each.of, []).append(each)
         found = set()
         for identity, said in words.items():
-            word = max(_last(said), key=lambda each: (not each.allowed, each.key, each.device))
+            word = max(last(said), key=lambda each: (not each.allowed, each.key, each.device))
             if word.allowed and membership.role(identity) >= Role.EDITOR:
                 found.add(identity)
         return found
@@ -250,9 +248,9 @@ class Helm:
     def next_word(self, target: str, to: IdentityId | None, device: bytes, name: str, now_ms: int) -> Word:
         """The word of a device that has the last say, after all that are here. `name` has to be random."""
         others = [lane.words.shown.get("/" + target) for lane in self._lanes.values() if lane.device != device]
-        after = _names([each for each in others if each is not None])
+        known = after([each for each in others if each is not None], MAX_AFTER)
         restricted = self.restrictions(to) if to is not None else 0
-        return Word(target, device, name, now_ms, self.next_key(now_ms), to, after, restricted)
+        return Word(target, device, name, now_ms, self.next_key(now_ms), to, known, restricted)
 
     def next_handover(self, state: State, to: IdentityId, device: bytes, name: str, now_ms: int) -> HandOver:
         """The driver's passing it on. `name` has to be random."""
@@ -262,8 +260,8 @@ class Helm:
     def next_typing(self, of: IdentityId, allowed: bool, device: bytes, name: str, now_ms: int) -> Typing:
         """The owner's word on whether somebody may type, after all that are here."""
         said = [each for lane in self._lanes.values() if lane.device != device for each in lane.typing.shown.values()]
-        after = _names([each for each in said if each.of == of])
-        return Typing(of, device, allowed, name, now_ms, self.next_key(now_ms), after)
+        known = after([each for each in said if each.of == of], MAX_AFTER)
+        return Typing(of, device, allowed, name, now_ms, self.next_key(now_ms), known)
 
     def spent(self, device: bytes) -> list[str]:
         """A device's hand-overs under words that are not the last any more: they lead nowhere, whatever comes."""
@@ -304,14 +302,3 @@ class _Decisions:
 
 def _key(entry: Word | HandOver | Typing | Request) -> int:
     return entry.key
-
-
-def _last(said: list[Said]) -> list[Said]:
-    """Those after which there is none; all, if each comes after another."""
-    passed = {name for each in said for name in each.after}
-    return [each for each in said if each.id not in passed] or said
-
-
-def _names(said: Iterable[Word | Typing]) -> tuple[str, ...]:
-    ordered = sorted(said, key=lambda each: (-each.key, each.device))
-    return tuple(each.id for each in ordered[:MAX_AFTER])

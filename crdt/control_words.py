@@ -11,8 +11,10 @@ from typing import Any, Final
 import pycrdt
 from msgspec import Struct
 
+from crdt.entries import entry, root
 from crdt.errors import PeerFault
 from crdt.ids import IdentityId, from_text, to_text
+from crdt.last_words import read_after
 from crdt.plain import NUMBER_LIMIT, identifier, number
 
 MAX_WORDS: Final = 256  # of one lane, as for the next two: those of the smallest key are shown
@@ -25,7 +27,7 @@ ROOTS: Final = ("control", "handovers", "typing")
 class Word(Struct, frozen=True):
     """A device's word on who drives a target. `to` is None for whoever runs it; the thread's owner, for the thread.
 
-    It names, by their ids, the words it comes `after`, as marks on comments do. `restricted` is how often its author
+    It names, by their ids, the words it comes `after`: see `last_words`. `restricted` is how often its author
     knew the person to have been restricted: it holds only while that has not happened again.
     """
 
@@ -66,11 +68,11 @@ class Typing(Struct, frozen=True):
 
 def read_word(doc: "pycrdt.Doc[Any]", device: bytes, name: str) -> Word | None:
     """A device's word on one target; None if there is none in the form it should have."""
-    found, target = _entry(doc, "control", name), _target(name)
+    found, target = entry(doc, "control", name), _target(name)
     if found is None or target is None:
         return None
     common = _common(found)
-    to, after, restricted = found.get("to"), _after(found), _restricted(found)
+    to, after, restricted = found.get("to"), read_after(found, MAX_AFTER), _restricted(found)
     someone = _identity(to)
     if common is None or after is None or restricted is None or (to is not None and someone is None):
         return None
@@ -79,7 +81,7 @@ def read_word(doc: "pycrdt.Doc[Any]", device: bytes, name: str) -> Word | None:
 
 def read_handover(doc: "pycrdt.Doc[Any]", device: bytes, name: str) -> HandOver | None:
     """One hand-over of a lane; None if there is none in the form it should have."""
-    found = _entry(doc, "handovers", name)
+    found = entry(doc, "handovers", name)
     if found is None or identifier(name) is None:
         return None
     at, key, restricted = number(found, "at"), number(found, "key"), _restricted(found)
@@ -93,10 +95,10 @@ def read_handover(doc: "pycrdt.Doc[Any]", device: bytes, name: str) -> HandOver 
 
 def read_typing(doc: "pycrdt.Doc[Any]", device: bytes, name: str) -> Typing | None:
     """A device's word on whether somebody may type; None if there is none in the form it should have."""
-    found, of = _entry(doc, "typing", name), _identity(name)
+    found, of = entry(doc, "typing", name), _identity(name)
     if found is None or of is None:
         return None
-    common, after, allowed = _common(found), _after(found), found.get("allowed")
+    common, after, allowed = _common(found), read_after(found, MAX_AFTER), found.get("allowed")
     if common is None or after is None or not isinstance(allowed, bool):
         return None
     return Typing(of, device, allowed, *common, after)
@@ -154,17 +156,6 @@ def _check(holds: object, what: str) -> None:
 # ---- reading
 
 
-def root(doc: "pycrdt.Doc[Any]", name: str) -> "pycrdt.Map[Any]":
-    """One of the root maps: control, handovers, typing."""
-    found: pycrdt.Map[Any] = doc.get(name, type=pycrdt.Map)
-    return found
-
-
-def _entry(doc: "pycrdt.Doc[Any]", of: str, name: str) -> "pycrdt.Map[Any] | None":
-    found = root(doc, of).get(name)
-    return found if isinstance(found, pycrdt.Map) else None
-
-
 def _target(value: Any) -> str | None:
     if value == "/":
         return ""
@@ -184,15 +175,6 @@ def _identity(value: Any) -> IdentityId | None:
 def _common(found: "pycrdt.Map[Any]") -> tuple[str, int, int] | None:
     name, at, key = identifier(found.get("id")), number(found, "at"), number(found, "key")
     return (name, at, key) if name is not None and at is not None and key is not None else None
-
-
-def _after(found: "pycrdt.Map[Any]") -> tuple[str, ...] | None:
-    after = found.get("after")
-    if after is None:
-        return ()
-    if not isinstance(after, list) or len(after) > MAX_AFTER or any(identifier(each) is None for each in after):
-        return None
-    return tuple(after)
 
 
 def _restricted(found: "pycrdt.Map[Any]") -> int | None:

@@ -1,5 +1,5 @@
 """What is said about a thread, as its readers see it: the comments of all lanes in one order, with their answers,
-marks, reactions, and requests for control.
+marks and reactions. Requests for control stand in the same lanes; `control` reads those.
 
 Kept up to date lane by lane, as `thread` is. What is shown is a function of what the lanes hold: the same on every
 peer that has the same envelopes, in whatever order they came.
@@ -16,22 +16,20 @@ from crdt.comments import (
     MAX_COMMENTS,
     MAX_MARKS,
     MAX_REACTIONS,
-    MAX_REQUESTS,
     MAX_SIGNS_EACH,
     Comment,
     Mark,
     Reaction,
     Reference,
-    Request,
     read_comment,
     read_mark,
     read_reaction,
-    read_request,
-    root,
 )
 from crdt.conversations import Conversation, arrange
+from crdt.entries import root
 from crdt.first_entries import FirstEntries, Shown
 from crdt.ids import DeviceId, IdentityId
+from crdt.last_words import after, last
 from crdt.order import next_key
 from crdt.permissions import Lane, LaneKind
 from crdt.replica import Replica
@@ -39,7 +37,7 @@ from crdt.touched import Touched
 
 __all__ = ["Changes", "Discussion", "Settled", "Shown"]
 
-ROOTS = ("comments", "reactions", "marks", "requests")
+ROOTS = ("comments", "reactions", "marks")
 Name = TypeVar("Name", bound=Hashable)
 Inner = TypeVar("Inner", bound=Hashable)
 Entry = TypeVar("Entry")
@@ -59,7 +57,6 @@ class Changes(NamedTuple):
     comments: list[Shown[Comment]]
     reactions: list[Shown[Reaction]]
     marks: list[Settled]
-    requests: list[Shown[Request]]
 
     def __bool__(self) -> bool:
         return any(self)
@@ -73,7 +70,6 @@ class Discussion:
         self._touched = {name: Touched() for name in ROOTS}
         self._lanes: dict[Lane, _LaneEntries] = {}
         self._comments: dict[Reference, Comment] = {}
-        self._requests: dict[tuple[bytes, str], Request] = {}
         self._reactions: dict[Reference, dict[tuple[bytes, str], Reaction]] = {}  # by device and sign
         self._marks: dict[Reference, dict[bytes, Mark]] = {}  # by device
         self._arranged: dict[Reference, list[Comment]] | None = None  # None: something has changed
@@ -83,7 +79,7 @@ class Discussion:
 
     def refresh(self, lanes: Iterable[Lane]) -> Changes:
         """Read what changed in these lanes. Returns what is shown otherwise now, comments in their order."""
-        changes = Changes([], [], [], [])
+        changes = Changes([], [], [])
         before: dict[Reference, Mark | None] = {}
         for lane in sorted(lanes):
             if lane.kind is LaneKind.COMMENTS:
@@ -103,7 +99,6 @@ class Discussion:
             comments = entries.comments.refresh(touched["comments"])
             reactions = entries.reactions.refresh(touched["reactions"])
             marks = entries.marks.refresh(touched["marks"])
-            requests = entries.requests.refresh(touched["requests"])
         for comment in comments:
             _keep(self._comments, Reference(lane.owner, comment.name), comment.now)
         for reaction in reactions:
@@ -112,14 +107,11 @@ class Discussion:
         for mark in marks:
             before.setdefault(mark.entry.on, self.mark(mark.entry.on))
             _keep_in(self._marks, mark.entry.on, lane.owner, mark.now)
-        for request in requests:
-            _keep(self._requests, (lane.owner, request.name), request.now)
         self._arranged = None if comments else self._arranged
         self._unresolved = None if comments or marks else self._unresolved
-        self._keys = None if comments or marks or requests else self._keys
+        self._keys = None if comments or marks else self._keys
         changes.comments.extend(comments)
         changes.reactions.extend(reactions)
-        changes.requests.extend(requests)
 
     # ---- comments
 
@@ -164,17 +156,13 @@ class Discussion:
     def mark(self, on: Reference) -> Mark | None:
         """The last word on a comment: the mark after which there is none; of several, or if each comes after another,
         that of the greatest key."""
-        marks = self._marks.get(on, {})
-        passed = {name for each in marks.values() for name in each.after}
-        last = [each for each in marks.values() if each.id not in passed]
-        return max(last or marks.values(), key=lambda each: (each.key, each.device), default=None)
+        marks = last(self._marks.get(on, {}).values())
+        return max(marks, key=lambda each: (each.key, each.device), default=None)
 
     def next_mark(self, on: Reference, resolved: bool, device: bytes, identifier: str, now_ms: int) -> Mark:
         """The mark that has the last word on a comment, after all that are here. `identifier` has to be random."""
         others = [each for each in self._marks.get(on, {}).values() if each.device != device]
-        others.sort(key=lambda each: (-each.key, each.device))
-        after = tuple(each.id for each in others[:MAX_AFTER])
-        return Mark(on, device, resolved, now_ms, self.next_key(now_ms), identifier, after)
+        return Mark(on, device, resolved, now_ms, self.next_key(now_ms), identifier, after(others, MAX_AFTER))
 
     def reactions(self, on: Reference) -> dict[str, list[IdentityId]]:
         """Who reacted to a comment with which sign, most frequent first. A person counts once, on however many
@@ -192,16 +180,11 @@ class Discussion:
                 found.setdefault(sign, []).append(identity)
         return dict(sorted(found.items(), key=lambda each: (-len(each[1]), each[0])))
 
-    def requests(self) -> list[Request]:
-        """The requests for control that stand, in order."""
-        return sorted((each for each in self._requests.values() if each.withdrawn is None), key=lambda each: each.place)
-
     def next_key(self, now_ms: int) -> int:
         """The key of what is written now: after everything here but keys too far ahead, see `order`."""
         if self._keys is None:
             keys = [each.key for marks in self._marks.values() for each in marks.values()]
             keys += [each.key for each in self._comments.values()]
-            keys += [each.key for each in self._requests.values()]
             self._keys = sorted(keys)
         return next_key(now_ms, self._keys)
 
@@ -215,7 +198,6 @@ class _LaneEntries:
             MAX_REACTIONS, partial(read_reaction, doc, device), lambda each: each.at
         )
         self.marks = FirstEntries[Mark](MAX_MARKS, partial(read_mark, doc, device), _key)
-        self.requests = FirstEntries[Request](MAX_REQUESTS, partial(read_request, doc, device), _key)
 
 
 def _keep(kept: dict[Name, Entry], name: Name, entry: Entry | None) -> None:
@@ -240,5 +222,5 @@ def _place(change: Shown[Comment]) -> tuple[int, bytes, str]:
     return change.entry.place
 
 
-def _key(entry: Comment | Mark | Request) -> int:
+def _key(entry: Comment | Mark) -> int:
     return entry.key

@@ -12,8 +12,9 @@ import pycrdt
 from pycrdt._base import BaseType
 
 from crdt.chains import Link
-from crdt.comments import Comment, read_comment, root
+from crdt.comments import Comment, read_comment
 from crdt.content import Message, messages, read_message
+from crdt.entries import root
 from crdt.errors import PeerFault
 from crdt.lane import ROOTS, Quarantined
 from crdt.left_out import Reason

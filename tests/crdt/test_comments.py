@@ -11,6 +11,7 @@ from crdt import anchors, comment_edits, comments
 from crdt.anchors import Anchor, anchor_values, find, lines_of, quote_of, read_anchor
 from crdt.comments import Comment, Mark, Reaction, Reference, Request
 from crdt.comments import read_comment as reading
+from crdt.entries import root as root_of
 from crdt.first_entries import FirstEntries
 
 DEVICE, OTHER = b"d" * 32, b"o" * 32
@@ -68,14 +69,14 @@ def test_a_deleted_comment_says_nothing_any_more_and_keeps_its_place() -> None:
     comment_edits.edit_text(doc, "c1", "back again", 10)
     comment_edits.delete_comment(doc, "c1", 11)
     assert read(doc) == said(text="", anchor=PLACES[0], deleted=9)
-    assert "Why?" not in str(comments.root(doc, "comments").to_py())
+    assert "Why?" not in str(root_of(doc, "comments").to_py())
 
 
 def test_a_reaction_is_there_once_and_can_be_taken_back() -> None:
     doc: Doc = pycrdt.Doc()
     comment_edits.react(doc, ON, "👍🏽", 5)
     comment_edits.react(doc, ON, "👍🏽", 6)
-    (name,) = comments.root(doc, "reactions")
+    (name,) = root_of(doc, "reactions")
     assert comments.read_reaction(doc, DEVICE, name) == Reaction(ON, "👍🏽", DEVICE, 5)
     comment_edits.take_back_reaction(doc, ON, "👍🏽")
     comment_edits.take_back_reaction(doc, ON, "👍🏽")
@@ -86,7 +87,7 @@ def test_a_mark_replaces_what_its_device_said_before() -> None:
     doc: Doc = pycrdt.Doc()
     for resolved, name in ((True, "x1"), (False, "x2")):
         comment_edits.put_mark(doc, Mark(ON, DEVICE, resolved, 5, 7, name, ("y1", "y2")))
-    assert list(comments.root(doc, "marks")) == [str(ON)]
+    assert list(root_of(doc, "marks")) == [str(ON)]
     assert comments.read_mark(doc, DEVICE, str(ON)) == Mark(ON, DEVICE, False, 5, 7, "x2", ("y1", "y2"))
 
 
@@ -188,14 +189,14 @@ GOOD: dict[str, Any] = {"at": 1, "key": 1, "text": "x"}
 )
 def test_what_has_not_the_form_of_a_comment_is_not_shown(broken: Any) -> None:
     doc: Doc = pycrdt.Doc()
-    comments.root(doc, "comments")["c1"] = broken
+    root_of(doc, "comments")["c1"] = broken
     assert read(doc) is None
 
 
 @pytest.mark.parametrize("name", ["", "C1", "c/1", "ç", "c" * 33, "c 1", "c1\n", "\x1b[2J"])
 def test_a_comment_of_an_impossible_id_is_not_shown(name: str) -> None:
     doc: Doc = pycrdt.Doc()
-    comments.root(doc, "comments")[name] = pycrdt.Map(GOOD)
+    root_of(doc, "comments")[name] = pycrdt.Map(GOOD)
     assert read(doc, name) is None
 
 
@@ -213,13 +214,13 @@ def test_a_comment_of_an_impossible_id_is_not_shown(name: str) -> None:
 def test_unknown_and_broken_fields_do_not_keep_a_comment_from_being_shown(more: dict[str, Any]) -> None:
     """A later version may write more."""
     doc: Doc = pycrdt.Doc()
-    comments.root(doc, "comments")["c1"] = pycrdt.Map({**GOOD, **more})
+    root_of(doc, "comments")["c1"] = pycrdt.Map({**GOOD, **more})
     assert read(doc) == Comment("c1", DEVICE, 1, 1, "x")
 
 
 def test_a_deleted_comment_shows_no_text_whatever_its_author_left_there() -> None:
     doc: Doc = pycrdt.Doc()
-    comments.root(doc, "comments")["c1"] = pycrdt.Map({**GOOD, "deleted": 3})
+    root_of(doc, "comments")["c1"] = pycrdt.Map({**GOOD, "deleted": 3})
     assert read(doc) == Comment("c1", DEVICE, 1, 1, "", deleted=3)
 
 
@@ -242,7 +243,7 @@ MARK: dict[str, Any] = {"resolved": True, "at": 1, "key": 1, "id": "x1"}
 )
 def test_what_has_not_the_form_of_a_mark_is_passed_over(name: str, broken: Any) -> None:
     doc: Doc = pycrdt.Doc()
-    comments.root(doc, "marks")[name] = broken
+    root_of(doc, "marks")[name] = broken
     assert comments.read_mark(doc, DEVICE, name) is None
 
 
@@ -251,14 +252,14 @@ def test_what_has_not_the_form_of_a_mark_is_passed_over(name: str, broken: Any) 
 )
 def test_what_has_not_the_form_of_a_reaction_is_passed_over(name: str) -> None:
     doc: Doc = pycrdt.Doc()
-    comments.root(doc, "reactions")[name] = pycrdt.Map({"at": 1})
+    root_of(doc, "reactions")[name] = pycrdt.Map({"at": 1})
     assert comments.read_reaction(doc, DEVICE, name) is None
 
 
 def test_a_request_for_control_in_no_form_is_passed_over() -> None:
     doc: Doc = pycrdt.Doc()
     forms = {"q1": "now", "q2": pycrdt.Map({"at": 1}), "Q": pycrdt.Map({"at": 1, "key": 1})}
-    comments.root(doc, "requests").update(forms)
+    root_of(doc, "requests").update(forms)
     assert [comments.read_request(doc, DEVICE, name) for name in forms] == [None] * 3
 
 

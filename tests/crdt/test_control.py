@@ -8,7 +8,7 @@ from typing import Any
 import pycrdt
 import pytest
 
-from crdt import comment_edits
+from crdt import comment_edits, control
 from crdt.comments import Request
 from crdt.control import Helm, State
 from crdt.control_words import (
@@ -21,8 +21,8 @@ from crdt.control_words import (
     put_handover,
     put_typing,
     put_word,
-    root,
 )
+from crdt.entries import root
 from crdt.ids import IdentityId, to_text
 from crdt.permissions import Lane, LaneKind, Role
 from crdt.records import Grant
@@ -118,6 +118,38 @@ def test_two_ask_at_once_and_one_drives() -> None:
     give(ana, CARL)
     assert drives(ana, ben, carl) == CARL.id
     assert [each.identity for each in state(ana).asked] == [BEN.id]
+
+
+def test_requests_stand_in_their_order_until_they_are_withdrawn() -> None:
+    ana, ben, carl = together()
+    ask(ben, 2, "t1")
+    ask(carl, 1, "t1")
+    pass_round(ana, ben, carl)
+    helm = Helm(ana.replica)
+    assert [each.identity for each in helm.state("t1").asked] == [CARL.id, BEN.id]
+    (request,) = helm.own_requests(me(carl), "t1")
+    lane = Lane(LaneKind.COMMENTS, me(carl))
+    carl.kept(carl.replica.commit(lane, lambda doc: comment_edits.withdraw_request(doc, request.id, 9)))
+    pass_round(ana, carl)
+    assert helm.refresh([lane])
+    assert [each.identity for each in helm.state("t1").asked] == [BEN.id]
+    assert helm.own_requests(me(carl), "t1") == [] and helm.answered_requests(me(carl)) == [request.id]
+
+
+def test_who_asks_without_end_fills_their_own_room_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "MAX_REQUESTS", 2)
+    ana, ben, carl = together()
+    helm = Helm(ana.replica)
+    for number in reversed(range(20)):
+        ask(ben, number)
+        pass_round(ana, ben)
+        helm.refresh([Lane(LaneKind.COMMENTS, me(ben))])
+    ask(carl, 99)
+    pass_round(ana, carl)
+    helm.refresh([Lane(LaneKind.COMMENTS, me(carl))])
+    assert sorted(each.key for each in helm.own_requests(me(ben), "")) == [0, 1]
+    assert [each.identity for each in helm.state().asked] == [BEN.id, CARL.id]
+    assert helm.state() == Helm(ana.replica).state()
 
 
 def test_who_drives_hands_on_and_the_next_one_too_until_the_owner_takes_it_back() -> None:

@@ -12,6 +12,7 @@ from crdt import comment_edits, comments, discussion, errors
 from crdt.anchors import Anchor
 from crdt.comments import Comment, Mark, Reference, Request
 from crdt.discussion import Changes, Discussion
+from crdt.entries import root as root_of
 from crdt.order import AHEAD_MS
 from crdt.permissions import Lane, LaneKind, Role
 from crdt.replica import Replica
@@ -73,7 +74,6 @@ def shown(view: Discussion) -> Any:
         everything,
         view.conversations(),
         view.unresolved,
-        view.requests(),
         [(view.mark(each.reference), view.reactions(each.reference)) for each in everything],
         view.next_key(1),
     )
@@ -117,7 +117,6 @@ def test_changes_are_told_once_and_nothing_else_is() -> None:
     say(ben, "first", 0)
     react(ben, kept, "+")
     mark(ben, kept, True, "x1")
-    change(ben, lambda doc: comment_edits.put_request(doc, Request("q", lane(ben).owner, 1, 1)))
     pass_round(ana, ben)
     changes = view.refresh([lane(ben), ben.timeline])
     assert [(each.before and each.before.text, each.entry.text) for each in changes.comments] == [
@@ -127,8 +126,7 @@ def test_changes_are_told_once_and_nothing_else_is() -> None:
     ]
     assert [(each.entry.on, each.entry.sign) for each in changes.reactions] == [(kept, "+")]
     assert [(each.on, each.before, each.now and each.now.resolved) for each in changes.marks] == [(kept, None, True)]
-    assert [each.entry.id for each in changes.requests] == ["q"]
-    assert view.refresh(list(ana.replica.lanes)) == Changes([], [], [], []) and not view.refresh([])
+    assert view.refresh(list(ana.replica.lanes)) == Changes([], [], []) and not view.refresh([])
     assert shown(view) == shown(Discussion(ana.replica))
 
 
@@ -181,18 +179,12 @@ def test_a_comment_that_was_taken_back_stays_as_a_place_while_answers_stand() ->
     assert view.reactions(asked) == {} and view.comment(lonely) is not None
 
 
-def test_requests_for_control_stand_until_they_are_withdrawn() -> None:
-    ana, ben, carl = together()
-    for key, desk in ((2, ben), (1, carl)):
-        request = Request("q", lane(desk).owner, key, key, "t1", "please")
-        change(desk, lambda doc, request=request: comment_edits.put_request(doc, request))
-    pass_round(ana, ben, carl)
+def test_a_request_for_control_is_none_of_its_business() -> None:
+    ana, ben, _ = together()
     view = Discussion(ana.replica)
-    assert [each.device for each in view.requests()] == [lane(carl).owner, lane(ben).owner]
-    change(carl, lambda doc: comment_edits.withdraw_request(doc, "q", 9))
-    pass_round(ana, carl)
-    assert [each.entry.withdrawn for each in view.refresh([lane(carl)]).requests] == [9]
-    assert [each.device for each in view.requests()] == [lane(ben).owner]
+    change(ben, lambda doc: comment_edits.put_request(doc, Request("q", lane(ben).owner, 1, 1)))
+    pass_round(ana, ben)
+    assert not view.refresh([lane(ben)]) and view.comments() == []
 
 
 def test_an_answer_stands_below_what_it_answers_whatever_the_clocks_say() -> None:
@@ -328,8 +320,8 @@ def test_a_comment_changes_by_its_authors_hand_alone(attempt: str) -> None:
         entry = {"at": 1, "key": 1, "text": "I agree to everything", "edited": 9}
     if attempt == "replace":
         entry = {"at": 0, "key": 0, "text": "said by Carl", "device": str(on), "by": str(BEN.id)}
-    change(carl, lambda doc: comments.root(doc, "comments").update({"mine": pycrdt.Map(entry)}))
-    change(carl, lambda doc: comments.root(doc, "comments").update({str(on): pycrdt.Map(entry)}))
+    change(carl, lambda doc: root_of(doc, "comments").update({"mine": pycrdt.Map(entry)}))
+    change(carl, lambda doc: root_of(doc, "comments").update({str(on): pycrdt.Map(entry)}))
     pass_round(ana, ben, carl)
     for desk in (ana, ben, carl):
         view = Discussion(desk.replica)
@@ -360,7 +352,7 @@ def test_nobody_takes_back_a_reaction_or_a_mark_of_another() -> None:
     pass_round(ana, ben, carl)
     change(carl, lambda doc: comment_edits.react(doc, on, "+", 1))
     change(carl, lambda doc: comment_edits.take_back_reaction(doc, on, "+"))
-    change(carl, lambda doc: comments.root(doc, "marks").update({str(on): pycrdt.Map({"resolved": False})}))
+    change(carl, lambda doc: root_of(doc, "marks").update({str(on): pycrdt.Map({"resolved": False})}))
     pass_round(ana, ben, carl)
     view = Discussion(ana.replica)
     assert view.reactions(on) == {"+": [BEN.id]}
@@ -444,7 +436,7 @@ def test_who_takes_back_a_mark_takes_back_no_other_that_came_after_it() -> None:
     forge(ben, on, False, "x1", FAR, "w1")
     pass_round(ana, ben, carl)
     honest = mark(ana, on, True, "y1")
-    change(ben, lambda doc: comments.root(doc, "marks").clear())
+    change(ben, lambda doc: root_of(doc, "marks").clear())
     pass_round(ana, ben, carl)
     assert [Discussion(desk.replica).mark(on) for desk in (ana, ben, carl)] == [honest] * 3
 
@@ -521,7 +513,7 @@ def test_ten_thousand_reactions_of_one_person_are_few() -> None:
         names = [f"{on}/s{number}" for number in range(start, start + 500)]
         change(
             ben,
-            lambda doc, names=names: comments.root(doc, "reactions").update({n: pycrdt.Map({"at": 1}) for n in names}),
+            lambda doc, names=names: root_of(doc, "reactions").update({n: pycrdt.Map({"at": 1}) for n in names}),
         )
     pass_round(ana, ben, carl)
     view = Discussion(ana.replica)
@@ -533,20 +525,16 @@ def test_ten_thousand_reactions_of_one_person_are_few() -> None:
 
 def test_who_comments_without_end_fills_their_own_room_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discussion, "MAX_COMMENTS", 5)
-    monkeypatch.setattr(discussion, "MAX_REQUESTS", 2)
     ana, ben, carl = together()
     view = Discussion(ana.replica)
     for number in reversed(range(20)):
         say(ben, f"c{number:02}", number)
-        request = Request(f"q{number}", lane(ben).owner, number, number)
-        change(ben, lambda doc, request=request: comment_edits.put_request(doc, request))
         pass_round(ana, ben)
         view.refresh([lane(ben)])
     say(carl, "heard", 99)
     pass_round(ana, carl)
     view.refresh([lane(carl)])
     assert [each.text for each in view.comments()] == ["c00", "c01", "c02", "c03", "c04", "heard"]
-    assert [each.id for each in view.requests()] == ["q0", "q1"]
     assert shown(view) == shown(Discussion(ana.replica))
 
 
@@ -596,7 +584,7 @@ def test_foreign_forms_in_every_field_of_every_entry_are_passed_over(number: int
         whole = {name: strange() for name in names}
         parts = {f"f{each.replace('_', '')}": pycrdt.Map({**good, each: strange()}) for each in fields}
         for entries in (whole, parts):
-            change(ben, lambda doc, root=root, entries=entries: comments.root(doc, root).update(entries))
+            change(ben, lambda doc, root=root, entries=entries: root_of(doc, root).update(entries))
     pass_round(ana, ben, carl)
     view = Discussion(ana.replica)
     assert view.comment(on) is not None
@@ -609,7 +597,7 @@ def test_an_entry_with_fields_without_end_is_read_field_by_field() -> None:
     on = say(ben, "c")
     for start in range(0, 20_000, 2_000):
         fields = {f"f{number}": 1 for number in range(start, start + 2_000)}
-        change(ben, lambda doc, fields=fields: comments.root(doc, "comments")["c"].update(fields))
+        change(ben, lambda doc, fields=fields: root_of(doc, "comments")["c"].update(fields))
     pass_round(ana, ben)
     found = Discussion(ana.replica).comment(on)
     assert found and found.text == "c"
