@@ -20,7 +20,7 @@ from crdt.chains import Chains, Link
 from crdt.envelope import Envelope, Header, open_body
 from crdt.epochs import Epoch, Keyring
 from crdt.errors import PeerFault
-from crdt.governance import MAX_ENDED, MAX_FOREIGN, Graph, Held, Node
+from crdt.governance import Graph, Held, Node
 from crdt.ids import DeviceId, EnvelopeId, EpochId, IdentityId, ThreadId
 from crdt.lane import LaneDocument
 from crdt.left_out import Reason
@@ -29,6 +29,7 @@ from crdt.opening import Opening
 from crdt.output import Chunk, Output
 from crdt.permissions import GOVERNANCE, WRITES, Lane, LaneKind, Role, denied, lane_of, may_write
 from crdt.receipt import Commit, Receipt, Status
+from crdt.record_room import RecordRoom
 from crdt.records import MAX_TIPS, Action, Cut, Genesis, NewEpoch, Record, decode_record, thread_id
 from crdt.tips import Tips
 from crdt.writing import Writing
@@ -51,8 +52,7 @@ class Replica:
         self._content = Applying(thread, self.graph, author)
         self._opening = Opening(thread, self.own_keys)
         self._held = Held(self.graph)
-        self._owning: set[DeviceId] = set()  # devices of owners, as of when that last mattered
-        self._standing: set[DeviceId] = set()  # of these, those that are not revoked
+        self._room = RecordRoom(self.graph, lambda: self.membership)
         self._writing = Writing(thread, author, self.graph, self.keyring, self._content) if author else None
 
     # ---- what is there
@@ -217,7 +217,7 @@ class Replica:
     def _join(self, envelope: Envelope, record: Record, receipt: Receipt) -> bool:
         """Link a record whose past is here."""
         try:
-            self._check_room(envelope)
+            self._room.check(envelope)
             self.graph.add(envelope, record)
         except PeerFault as fault:
             receipt.refused.append((envelope.id, str(fault)))
@@ -226,22 +226,6 @@ class Replica:
         if self._writing is not None:
             self._writing.joined(envelope)
         return True
-
-    def _check_room(self, envelope: Envelope) -> None:
-        """Others, and stolen devices, may fill a part of the graph, never so much that its owner can write no more."""
-        if not self._has_room(envelope):
-            membership = self.membership
-            owners = {owner.identity for owner in membership.owners}
-            self._owning = {device for device, identity in membership.identity_of.items() if identity in owners}
-            self._standing = {device for device in self._owning if not membership.is_revoked(device)}
-            if not self._has_room(envelope):
-                raise PeerFault("too large", "governance records of members")
-
-    def _has_room(self, envelope: Envelope) -> bool:
-        device = envelope.header.device
-        return (device in self._owning or self.graph.weight_without(self._owning) < MAX_FOREIGN) and (
-            device in self._standing or self.graph.weight_without(self._standing) < MAX_ENDED
-        )
 
     def _check_root(self, envelope: Envelope, record: Record) -> None:
         """Only the genesis has nothing before it, and there is only one: the thread's id is its hash."""

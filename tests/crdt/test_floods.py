@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 import msgspec
 import pytest
 
-from crdt import chains, codec, errors, governance, keys, opening, replica
+from crdt import chains, codec, errors, governance, keys, opening, record_room
 from crdt.fold import fold
 from crdt.frames import Outside, Sealed
 from crdt.permissions import LaneKind
@@ -27,7 +27,7 @@ def together() -> list[Desk]:
 
 def bounds(monkeypatch: pytest.MonkeyPatch, foreign: int, ended: int, records: int) -> None:
     """The same rules with other figures."""
-    for module in (governance, replica):
+    for module in (governance, record_room):
         monkeypatch.setattr(module, "MAX_FOREIGN", foreign)
         monkeypatch.setattr(module, "MAX_ENDED", ended)
     monkeypatch.setattr(governance, "MAX_RECORDS", records)
