@@ -8,6 +8,7 @@ import logging
 import os
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from crdt import errors
@@ -128,7 +129,7 @@ class Control:
         mine, lane = helm.own_requests(device, terminal), Lane(LaneKind.COMMENTS, device)
         if take_back:
             for each in mine:
-                draft.commit(lane, lambda doc, name=each.id: withdraw_request(doc, name, now_ms))  # type: ignore[misc]
+                draft.commit(lane, partial(withdraw_request, identifier=each.id, now_ms=now_ms))
             return
         state = self.state(draft.thread, terminal)
         if self._account.identity in (state.driver, *(each.identity for each in state.asked)):
