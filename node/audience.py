@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from crdt.epochs import Epoch
 from crdt.errors import OpenSeshError
-from crdt.identity import DeviceLog
 from crdt.ids import DeviceId, IdentityId, ThreadId, to_text
 from crdt.membership import Membership
 from crdt.permissions import Role
@@ -17,7 +16,7 @@ from crdt.replica import Replica
 from node import shapes
 from node.account import Account
 from node.permitting import our_role
-from node.sharing.people import person_name
+from node.sharing.people import log_of, person_name
 
 MAX_WAITING: Final = 32  # messages, each way, that wait for the thread to be loaded
 
@@ -97,13 +96,16 @@ class Audience:
         }
 
     def _device_name(self, identity: IdentityId, device: DeviceId) -> str:
-        log = self._log(identity)
+        assert self.membership is not None
+        log = log_of(self._account, self.membership, identity)
         found = log.devices.get(device) if log is not None else None
         return found.name if found is not None else ""
 
-    def _log(self, identity: IdentityId) -> DeviceLog | None:
-        assert self.membership is not None
-        return self._account.affairs.log if identity == self._account.identity else self.membership.logs.get(identity)
+    def stop_timers(self) -> None:
+        """Say and tell nothing more of oneself."""
+        for timer in (self.saying, self.telling):
+            if timer is not None:
+                timer.cancel()
 
 
 def differences(

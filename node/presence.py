@@ -67,9 +67,7 @@ class Presence:
         for audience in self._audiences.values():
             if audience.ready and audience.is_looking(now):
                 self._say(audience, "here", encode_here(Here("leaving")))
-            for timer in (audience.saying, audience.telling):
-                if timer is not None:
-                    timer.cancel()
+            audience.stop_timers()
         await self._background.close()
 
     # ---- saying
@@ -262,9 +260,7 @@ class Presence:
             if each is not new and not each.is_looking(now) and each.ears.may_be_forgotten(now_ms)
         )
         if len(self._audiences) > MAX_AUDIENCES and (oldest := next(idle, None)) is not None:
-            for timer in (oldest.saying, oldest.telling):
-                if timer is not None:
-                    timer.cancel()
+            oldest.stop_timers()
             del self._audiences[oldest.thread]
 
     def _load(self, audience: Audience) -> None:

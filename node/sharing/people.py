@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from crdt import errors
+from crdt.identity import DeviceLog
 from crdt.ids import DeviceId, IdentityId, ThreadId, to_text
 from crdt.membership import Membership
 from crdt.permissions import Role
@@ -44,10 +45,8 @@ class People:
     def _warning(self, identity: IdentityId, name: str) -> str | None:
         """What is wrong if somebody whom we know by that name was another identity until now: a changed root."""
         affairs = self._account.affairs
-        others = [
-            each for each, known in affairs.met.items() if known.casefold() == name.casefold() and each != identity
-        ]
-        others = [each for each in others if each != self._account.identity]
+        known_so = {each for each, known in affairs.met.items() if known.casefold() == name.casefold()}
+        others = known_so - {identity, self._account.identity}
         if not others or identity in affairs.verified:
             return None
         known = "verified" if any(each in affairs.verified for each in others) else "met"
@@ -95,10 +94,15 @@ class People:
         return " ".join(fingerprint(identity))
 
 
+def log_of(account: Account, membership: Membership, identity: IdentityId) -> DeviceLog | None:
+    """Somebody's devices: our own as our account has them, which a thread may not have heard of yet."""
+    return account.affairs.log if identity == account.identity else membership.logs.get(identity)
+
+
 def person_name(account: Account, membership: Membership, identity: IdentityId) -> str:
     """What somebody is called: see `People.name`."""
     met = account.affairs.met.get(identity)
     given = next((grant.name for grant in reversed(membership.grants) if grant.identity == identity), "")
-    log = account.affairs.log if identity == account.identity else membership.logs.get(identity)
+    log = log_of(account, membership, identity)
     devices = log.live() if log else []
     return met or given or (devices[0].name if devices else to_text(identity)[:8])
