@@ -304,11 +304,21 @@ class Replica:
 
     def printed(self, frame: bytes) -> Chunk | None:
         """The chunk in a stored frame of a terminal, None if it holds none; whether it counts, `outputs` says."""
+        envelope = self.reopened(frame)
+        epoch = self.keyring.get(envelope.header.epoch) if envelope is not None else None
+        if envelope is None or epoch is None:
+            return None
+        try:
+            return output.decode_chunk(open_body(envelope, epoch.body_key))
+        except PeerFault:
+            return None
+
+    def reopened(self, frame: bytes) -> Envelope | None:
+        """The envelope in a frame of this device's own store, which was checked when it came; None without its key."""
         outer = frames.parse_frame(frame)
         for epoch in self.keyring.tagged(outer.epoch_tag):
             with contextlib.suppress(PeerFault):
-                envelope = frames.open_frame(outer, epoch, self.thread, verify=False)
-                return output.decode_chunk(open_body(envelope, epoch.body_key))
+                return frames.open_frame(outer, epoch, self.thread, verify=False)
         return None
 
     def _commit(self, lane: Lane, epoch: Epoch, body: bytes, kept: bytes, before: tuple[Commit, ...] = ()) -> Commit:

@@ -14,7 +14,6 @@ import msgspec
 
 from crdt.envelope import Envelope
 from crdt.errors import OpenSeshError, PeerFault
-from crdt.frames import open_frame, parse_frame
 from crdt.governance import Node
 from crdt.heartbeat import Marks, Warning, Watch, beat, newest_control
 from crdt.ids import DeviceId, IdentityId, ThreadId, from_text, to_text
@@ -178,10 +177,9 @@ class Heartbeats:
         stored = await self._threads.store.frame(replica.thread, node.id)
         if stored is None:  # it came before its key, and is stored under another name: not proved by us
             return
-        outer = parse_frame(stored.frame)
-        for epoch in replica.keyring.tagged(outer.epoch_tag):
-            with contextlib.suppress(PeerFault):
-                self._envelopes[node.id] = open_frame(outer, epoch, replica.thread, verify=False)
+        envelope = replica.reopened(stored.frame)
+        if envelope is not None:
+            self._envelopes[node.id] = envelope
         while len(self._envelopes) > MAX_ENVELOPES:
             self._envelopes.popitem(last=False)
 
