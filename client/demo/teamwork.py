@@ -129,23 +129,23 @@ class Teamwork:
 
     def _refused(self, *words: str) -> dict[str, Any]:
         """A command that must fail; its error."""
-        done = subprocess.run(
-            self._teammate.command(*words),
-            env=self._teammate.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
+        done = self._run(self._teammate.command(*words))
         check(done.returncode == 1, f"`opensesh {words[0]}` was not refused")
         error: dict[str, Any] = json.loads(done.stderr.splitlines()[-1])["error"]
         return error
 
     def _patched(self, *words: str) -> dict[str, Any]:
         """The teammate's keys in a client that keeps no rules."""
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "node.patched", *words],
+        done = self._run([sys.executable, "-P", "-m", "node.patched", *words])
+        if done.returncode != 0:
+            raise DEMO_FAILED(f"The patched client broke off: {done.stderr.strip()[-300:]}")
+        said: dict[str, Any] = json.loads(done.stdout)
+        return said
+
+    def _run(self, command: list[str]) -> "subprocess.CompletedProcess[str]":
+        """In the teammate's home, with nobody at a keyboard."""
+        return subprocess.run(
+            command,
             env=self._teammate.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -153,10 +153,6 @@ class Teamwork:
             timeout=PATIENCE_S,
             check=False,
         )
-        if done.returncode != 0:
-            raise DEMO_FAILED(f"The patched client broke off: {done.stderr.strip()[-300:]}")
-        said: dict[str, Any] = json.loads(done.stdout)
-        return said
 
     def _frames(self) -> list[str]:
         """Every frame that the relay has, in hex."""
