@@ -254,6 +254,9 @@ class Synchronizer:
             return True  # equal digests: nothing is missing on either side
         links = [each for each in self._links.values() if (each.keeps(thread) if thread else each.is_own)]
         links = links or list(self._links.values())
+        if thread is not None and any([await link.is_put_out(thread) for link in links]):
+            following = "See what you wrote that nobody took: opensesh leftovers THREAD."
+            raise errors.NOTHING_TO_SYNC_WITH("You are no longer in this thread, and it syncs no more.", next=following)
         refused = [link.trouble_with(thread) for link in links]
         if refused and all(refused) and (first := refused[0]) is not None:
             raise first

@@ -16,6 +16,7 @@ from typing import Final
 from crdt import errors, wire
 from crdt.errors import OpenSeshError
 from crdt.ids import RoomId, ThreadId
+from crdt.permissions import Role
 from node.account import Account
 from node.affairs import Affairs, Room
 from node.store import Batch, RoomProgress
@@ -155,13 +156,18 @@ class RelayLink:
         self.poke()
 
     async def pending(self, only: ThreadId | None) -> int:
-        """How many frames of threads that sync the relay hasn't stored."""
+        """How many frames of threads that sync the relay hasn't stored, and may yet be given."""
         if self._memory.origin < 0:
             await self._memory.recall()
         behind = await self._memory.behind()
-        if only is not None:
-            return behind.get(only, 0) if self._wants(only) else 0
-        return sum(count for thread, count in behind.items() if self._wants(thread))
+        asked = [thread for thread in behind if only in (None, thread) and self._wants(thread)]
+        return sum([behind[thread] for thread in asked if not await self.is_put_out(thread)])
+
+    async def is_put_out(self, thread: ThreadId) -> bool:
+        """Whether we are in a thread no more, and the relay lets us into its room no more."""
+        if not any(room.thread == thread for room in self._outside.values()):
+            return False
+        return (await self._threads.open(thread)).replica.role() is Role.NONE
 
     # ---- its life
 

@@ -263,3 +263,9 @@ def test_what_somebody_wrote_while_they_were_put_out_stays_with_them_and_is_said
     kept = own_team.ben.run("leftovers", own_team.thread)["leftovers"]
     assert [(each["form"], each["text"]) for each in kept] == [("message", "written offline")] and kept[0]["why"]
     assert "written offline" not in texts(own_team.ana, own_team.thread)
+    own_team.ben.run("sync", "wait", "--incoming")  # what nobody will take keeps nobody waiting
+    status = own_team.ben.run("sync", "status")
+    assert (status["state"], status["pending"]) == ("on the relay", 0)
+    error = failing(own_team.ben, "sync", "wait", own_team.thread)
+    assert error["name"] == "NOTHING_TO_SYNC_WITH" and "no longer in this thread" in error["message"]
+    assert "opensesh leftovers" in error["next"]
