@@ -23,6 +23,7 @@ from crdt.replica import Receipt, Replica
 from crdt.stewardship import account_birth, found, introduction
 from crdt.thread import SHARED, set_shared
 from node import identity as identities
+from node import names
 from node.affairs import Affairs, Room, own_room, read_affairs
 from node.bundle import Bundle, decode_bundle
 from node.identity import Installation, Log
@@ -157,13 +158,8 @@ class Account:
         return named[-1] if named else self.affairs.identity_keys[max(self.affairs.identity_keys)].public
 
     def name_of(self, device: DeviceId, replica: Replica) -> str:
-        """The device's name in its identity's log."""
-        identity = replica.membership.identity_of.get(device)
-        log = (
-            self.affairs.log if identity == self.identity else replica.membership.logs.get(identity or IdentityId(b""))
-        )
-        found = log.devices.get(device) if log else None
-        return found.name if found else "unknown"
+        """See `names.author_name`."""
+        return names.author_name(self.affairs, replica.membership, device)
 
     # ---- birth
 

@@ -8,15 +8,15 @@ from typing import Any, Final
 
 from crdt.epochs import Epoch
 from crdt.errors import OpenSeshError
-from crdt.ids import DeviceId, IdentityId, ThreadId, to_text
+from crdt.ids import ThreadId, to_text
 from crdt.membership import Membership
 from crdt.permissions import Role
 from crdt.presence import NEEDS, Here, Kind, Presences, Present, Voice, standing
 from crdt.replica import Replica
 from node import shapes
 from node.account import Account
+from node.names import device_name, person_name
 from node.permitting import our_role
-from node.sharing.people import log_of, person_name
 
 MAX_WAITING: Final = 32  # messages, each way, that wait for the thread to be loaded
 
@@ -79,14 +79,15 @@ class Audience:
         return {to_text(each.device): self._row(each) for each in present}
 
     def _row(self, each: Present) -> dict[str, Any]:
-        here, membership = each.here, self.membership
+        here, membership, affairs = each.here, self.membership, self._account.affairs
         assert membership is not None
+        called = device_name(affairs, membership, each.identity, each.device)
         place = {"kind": here.place, "id": here.id or None} if here is not None and here.place else None
         return {
             "identity": to_text(each.identity),
-            "name": person_name(self._account, membership, each.identity),
+            "name": person_name(affairs, membership, each.identity),
             "role": each.role.name.lower(),
-            "device": {"id": to_text(each.device), "name": self._device_name(each.identity, each.device)},
+            "device": {"id": to_text(each.device), "name": called},
             "this": each.device == self._account.device.id,
             "state": here.state if here is not None else "away",
             "looking_at": place,
@@ -94,12 +95,6 @@ class Audience:
             "writing": here is not None and here.writing,
             "last_seen": shapes.time(each.heard_ms),
         }
-
-    def _device_name(self, identity: IdentityId, device: DeviceId) -> str:
-        assert self.membership is not None
-        log = log_of(self._account, self.membership, identity)
-        found = log.devices.get(device) if log is not None else None
-        return found.name if found is not None else ""
 
     def stop_timers(self) -> None:
         """Say and tell nothing more of oneself."""

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from crdt import errors
-from crdt.identity import DeviceLog
 from crdt.ids import DeviceId, IdentityId, ThreadId, to_text
 from crdt.membership import Membership
 from crdt.permissions import Role
 from crdt.replica import Replica
 from crdt.words import fingerprint
 from node.account import Account
+from node.names import person_name
 
 MIN_PREFIX = 4  # characters of an id that may stand for it
 
@@ -54,7 +54,7 @@ class People:
 
     def name(self, membership: Membership, identity: IdentityId) -> str:
         """What somebody is called: as we met them, as their admission or grant says, or after their first device."""
-        return person_name(self._account, membership, identity)
+        return person_name(self._account.affairs, membership, identity)
 
     def find(self, replica: Replica, who: str) -> IdentityId:
         """A member by name, device name, id, or unique prefix of the id. Raises MEMBER_NOT_FOUND."""
@@ -92,17 +92,3 @@ class People:
     def words(self, identity: IdentityId) -> str:
         """An identity's six words, to compare aloud."""
         return " ".join(fingerprint(identity))
-
-
-def log_of(account: Account, membership: Membership, identity: IdentityId) -> DeviceLog | None:
-    """Somebody's devices: our own as our account has them, which a thread may not have heard of yet."""
-    return account.affairs.log if identity == account.identity else membership.logs.get(identity)
-
-
-def person_name(account: Account, membership: Membership, identity: IdentityId) -> str:
-    """What somebody is called: see `People.name`."""
-    met = account.affairs.met.get(identity)
-    given = next((grant.name for grant in reversed(membership.grants) if grant.identity == identity), "")
-    log = log_of(account, membership, identity)
-    devices = log.live() if log else []
-    return met or given or (devices[0].name if devices else to_text(identity)[:8])

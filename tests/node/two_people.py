@@ -98,9 +98,9 @@ class Shared:
         self.ana, self.ben, self.id, self.thread = ana, ben, thread, to_text(thread)
 
     async def grant(self, role: Role) -> None:
-        """Give Ben a role, with the key and what shows whose device his is."""
+        """Give Ben, who is called as his device is, a role, with the key and what shows whose device his is."""
         ana, ben = self.ana.machine, self.ben.machine
-        because = [Grant(ben.account.identity, role, "Ben"), *introduction(ben.account.entries())]
+        because = [Grant(ben.account.identity, role, "ben"), *introduction(ben.account.entries())]
         async with ana.threads.change(self.id) as draft:
             readers = [*ana.account.recipients(draft.thread.replica), ben.account.newest_identity_key()]
             draft.rotate(because, list(dict.fromkeys(readers)))
