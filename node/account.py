@@ -18,6 +18,7 @@ from crdt import errors, keys
 from crdt.author import Author
 from crdt.identity import DeviceKeys, DeviceLog, Root, SignedEntry, fold_log
 from crdt.ids import DeviceId, IdentityId, SessionId, ThreadId, to_text
+from crdt.pairing import presentable
 from crdt.permissions import LaneKind
 from crdt.replica import Receipt, Replica
 from crdt.stewardship import account_birth, found, introduction
@@ -160,6 +161,11 @@ class Account:
     def name_of(self, device: DeviceId, replica: Replica) -> str:
         """See `names.author_name`."""
         return names.author_name(self.affairs, replica.membership, device)
+
+    async def be_called(self, name: str | None) -> None:
+        """Remember what other people are to call us; nothing if that is nothing to be shown."""
+        if shown := presentable(name or ""):
+            await self.put("people", {f"{to_text(self.identity)}/name": shown})
 
     # ---- birth
 

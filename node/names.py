@@ -15,9 +15,11 @@ def log_of(affairs: Affairs, membership: Membership, identity: IdentityId) -> De
 
 
 def person_name(affairs: Affairs, membership: Membership, identity: IdentityId) -> str:
-    """What somebody is called: as we met them, as their admission or grant says, or after their first device."""
+    """What somebody is called: as we met them, as their link, admission or grant says, or after their first device."""
     met = affairs.met.get(identity)
-    given = next((grant.name for grant in reversed(membership.grants) if grant.identity == identity), "")
+    links = [each for each in membership.invites.offered.values() if each.identity == identity and each.action.name]
+    own = max(links, key=lambda each: each.node.index).action.name if links else ""
+    given = own or next((grant.name for grant in reversed(membership.grants) if grant.identity == identity), "")
     log = log_of(affairs, membership, identity)
     devices = log.live() if log else []
     return met or given or (devices[0].name if devices else to_text(identity)[:8])

@@ -30,10 +30,11 @@ class Sharing:
         approve: bool = False,
         allow_secrets: bool = False,
         begin: str | None = None,
+        name: str | None = None,
     ) -> r.Share:
         """Make a link by which somebody can come in. Raises SECRETS_FOUND unless they are allowed."""
         values: dict[str, Any] = {"thread": thread, "permission": permission, "expires_s": expires_s, "uses": uses}
-        values |= {"approve": approve, "allow_secrets": allow_secrets, "begin": begin}
+        values |= {"approve": approve, "allow_secrets": allow_secrets, "begin": begin, "name": name}
         return await self._calls.call("share.create", r.Share, **values)
 
     @calls("share.list")

@@ -68,6 +68,7 @@ class SharingHandlers:
             approve=p.approve,
             allow_secrets=p.allow_secrets,
             printed=printed,
+            name=p.name,
         )
         return {**offered, "thread": to_text(thread)}
 

@@ -11,7 +11,6 @@ from crdt.errors import OpenSeshError
 from crdt.ids import ThreadId, to_text
 from crdt.invite_link import InviteLink, parse_invite
 from crdt.inviting import State, joined
-from crdt.pairing import presentable
 from crdt.permissions import Role
 from crdt.replica import Receipt
 from node.account import Account
@@ -81,10 +80,8 @@ class Joining:
         return Standing(link.thread, link.role, State.WAITING, why)
 
     async def _ask(self, link: InviteLink, name: str | None) -> None:
-        shown = presentable(name) if name else ""
         self._answers.pop(link.thread, None)
-        if shown:
-            await self._account.put("people", {f"{to_text(self._account.identity)}/name": shown})
+        await self._account.be_called(name)
         thread = to_text(link.thread)
         entry: dict[str, object] = {f"{thread}/link": str(link), f"{thread}/admitted": None, f"{thread}/state": None}
         await self._account.put("index", entry)

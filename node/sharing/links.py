@@ -39,8 +39,10 @@ class Links:
         approve: bool,
         allow_secrets: bool,
         printed: Sequence[Place] = (),
+        name: str | None = None,
     ) -> dict[str, Any]:
-        """Make a link to a thread; `printed` are the secrets in what its terminals have printed.
+        """Make a link to a thread; `printed` are the secrets in what its terminals have printed, `name` is what whoever
+        comes by it is to call us.
 
         Raises PERMISSION_DENIED, NOTHING_TO_SYNC_WITH without a relay, or SECRETS_FOUND.
         """
@@ -52,9 +54,15 @@ class Links:
             relay = self._relay(thread)
             if not allow_secrets:
                 preview.check(preview.secrets(draft.thread, printed))
+            await self._account.be_called(name)
             expires_ms = self._threads.now_ms() + int(expires_s * 1000) if expires_s else 0
             commit, link = offer_invite(
-                replica, replica.author, role, uses=uses, expires_ms=expires_ms, approve=approve, relay=relay
+                *(replica, replica.author, role),
+                uses=uses,
+                expires_ms=expires_ms,
+                approve=approve,
+                name=self._account.affairs.met.get(self._account.identity, ""),
+                relay=relay,
             )
             # The secret first: without it nobody could ever be let in by what the thread would offer.
             invite = InviteKeys.from_secret(link.secret).id

@@ -19,10 +19,12 @@ INVOCATIONS: dict[str, Invocation] = {
     "share.create": Invocation(
         [
             *("share", "k3v9", "--permission", "viewer", "--expires", "30m", "--uses", "2"),
-            *("--approve", "--allow-secrets", "--from", "m1"),
+            *("--approve", "--allow-secrets", "--from", "m1", "--name", "Ana"),
         ],
-        lambda n: n.share("k3v9", "viewer", expires_s=1800, uses=2, approve=True, allow_secrets=True, begin="m1"),
-        {**_SHARE, "allow_secrets": True, "begin": "m1"},
+        lambda n: n.share(
+            "k3v9", "viewer", expires_s=1800, uses=2, approve=True, allow_secrets=True, begin="m1", name="Ana"
+        ),
+        {**_SHARE, "allow_secrets": True, "begin": "m1", "name": "Ana"},
     ),
     "share.list": Invocation(["shares", "k3v9"], lambda n: n.shares("k3v9"), {"thread": "k3v9"}),
     "share.withdraw": Invocation(["unshare", "3f0a9c1d"], lambda n: n.unshare("3f0a9c1d"), {"share": "3f0a9c1d"}),

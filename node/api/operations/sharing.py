@@ -80,6 +80,7 @@ SHARING = (
         Parameter("approve", "boolean", "Ask a person of the owner's before each.", default=False),
         Parameter("allow_secrets", "boolean", "Share although secrets were found.", default=False),
         Parameter("begin", "text", "Share a copy that begins with this message.", maximum=200),
+        Parameter("name", "text", "What to be called there.", maximum=64),
         result={
             "link": "text",
             "id": "the link's id",
