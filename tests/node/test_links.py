@@ -8,16 +8,17 @@ import pytest
 
 from crdt import errors
 from crdt.errors import OpenSeshError
-from crdt.ids import ThreadId
+from crdt.ids import ThreadId, to_text
 from crdt.permissions import Role
 from node.secrets.scan import scan
 from node.secrets.thread import Place
 from node.sharing.door import Door
-from node.sharing.links import Links
+from node.sharing.links import MIN_PREFIX, Links
 from tests.node.second_device import Machine, machine
-from tests.node.two_people import shared
+from tests.node.two_people import Person, shared
 
-PRINTED = [Place("4xq2", 0, "terminal", each) for each in scan("AKIA" + "J5XQ7RZN2W4KTB6M")]
+SECRET = "AKIA" + "J5XQ7RZN2W4KTB6M"
+PRINTED = [Place("4xq2", 0, "terminal", each) for each in scan(SECRET)]
 ASKED: dict[str, Any] = {"expires_s": 60.0, "uses": 1, "approve": False, "allow_secrets": False}
 
 
@@ -72,3 +73,34 @@ async def test_a_link_is_listed_as_open_then_expired_then_withdrawn(here: Machin
     await links.withdraw(made["id"])
     states += [(row["state"], row["link"] is not None) for row in await links.rows(thread)]
     assert states == [("open", True), ("expired", False), ("withdrawn", False)]
+
+
+@pytest.mark.parametrize("place", ["comment", "draft", "notes"])
+async def test_a_secret_that_stands_beside_the_messages_has_to_be_agreed_to_as_well(here: Machine, place: str) -> None:
+    """Whoever comes in reads the comments, the draft and the notes too."""
+    thread, links, person = await here.new("Parser"), links_of(here), Person(here)
+    named, words = to_text(thread), f"the key is {SECRET}"
+    await here.say(thread, "Nothing secret is said here.")
+    if place == "comment":
+        await person.call("comment.add", thread=named, text=words)
+    else:
+        await person.call(f"{place}.set", thread=named, text=words)
+    with pytest.raises(OpenSeshError) as refused:
+        await links.offer(thread, Role.VIEWER, **ASKED)
+    assert refused.value.kind is errors.SECRETS_FOUND
+    assert [each["field"] for each in refused.value.details["findings"]] == [place]
+    assert SECRET not in str(refused.value.to_json()), "the error itself repeats no secret"
+    assert await links.rows(None) == []
+
+
+async def test_too_few_characters_of_an_id_close_no_link(here: Machine) -> None:
+    """What is closed is closed for ever: a slip, or nothing at all, is not to name the only link there is."""
+    thread, links = await here.new("Parser"), links_of(here)
+    made = await links.offer(thread, Role.VIEWER, **ASKED)
+    for slip in ("", " ", made["id"][: MIN_PREFIX - 1]):
+        with pytest.raises(OpenSeshError) as refused:
+            await links.withdraw(slip)
+        assert refused.value.kind is errors.INVITE_NOT_FOUND
+    assert [row["state"] for row in await links.rows(None)] == ["open"]
+    await links.withdraw(made["id"][:MIN_PREFIX])
+    assert [row["state"] for row in await links.rows(None)] == ["withdrawn"]

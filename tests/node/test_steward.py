@@ -1,15 +1,18 @@
 """What an owner's node does by itself: a fresh key when somebody left, and the end of a removal's matter."""
 
 from pathlib import Path
+from typing import Any
 
+from crdt.ids import ThreadId
 from crdt.permissions import LaneKind, Role
 from crdt.records import Grant
 from crdt.settlement import SETTLE_AFTER_MS, open_matters
 from crdt.stewardship import introduction, restriction
+from node.devices import Devices
 from node.sharing.steward import Steward
 from node.synchronizer import Synchronizer
 from tests.crdt.people import Person
-from tests.node.two_people import shared
+from tests.node.two_people import shared, two_devices
 
 
 async def test_a_fresh_key_follows_whoever_leaves_and_a_matter_is_settled_once_all_were_heard(tmp_path: Path) -> None:
@@ -47,3 +50,40 @@ async def test_a_matter_is_settled_after_thirty_days_whoever_is_silent(tmp_path:
         owner.threads.now_ms = lambda: began + SETTLE_AFTER_MS  # type: ignore[method-assign]
         await steward._tend(thread)
         assert open_matters(replica) == []
+
+
+class Visits:
+    """Stands for the sync: notes the threads whose rooms are to be looked at."""
+
+    def __init__(self) -> None:
+        self.threads: list[ThreadId] = []
+
+    def links(self) -> list[Any]:
+        return [self]
+
+    def visit(self, thread: ThreadId) -> None:
+        self.threads.append(thread)
+
+
+async def test_a_device_that_was_cut_off_looks_after_nothing_any_more(tmp_path: Path) -> None:
+    """It settles nobody's matter and visits no room, in threads too that have not heard of its end yet."""
+    async with two_devices(tmp_path) as both:
+        laptop, desktop = both.ana.machine, both.ben.machine
+        guest, visits = Person("Carl"), Visits()
+        syncing: Any = visits
+        async with laptop.threads.change(both.id) as draft:
+            draft.record(LaneKind.CONTROL, [Grant(guest.id, Role.EDITOR, "Carl"), *introduction(guest.entries)])
+        async with laptop.threads.change(both.id) as draft:
+            draft.rotate(restriction(draft.thread.replica, guest.id, Role.COMMENTER))
+        await both.sync()
+        steward = Steward(desktop.account, desktop.threads, syncing)
+        assert open_matters((await desktop.threads.open(both.id)).replica)
+        await Devices(laptop.account, laptop.threads).revoke("desktop")
+        account = laptop.account.thread  # it has heard it there, and not in the thread itself
+        origin = await desktop.store.origin_number("device", "the other")
+        await desktop.threads.receive(account, await both.ana.frames(account), origin)
+        assert desktop.account.is_revoked
+        frames, settings = await both.ben.frames(both.id), await desktop.store.settings()
+        await steward._tend(both.id)
+        assert visits.threads == [] and await both.ben.frames(both.id) == frames
+        assert await desktop.store.settings() == settings, "no matter's time begins"
