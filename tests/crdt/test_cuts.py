@@ -8,6 +8,7 @@ import pytest
 
 from crdt import stewardship
 from crdt.acceptance import Kept
+from crdt.left_out import Reason
 from crdt.permissions import Lane, LaneKind, Role
 from crdt.records import Restrict
 from crdt.replica import Replica
@@ -17,6 +18,7 @@ from tests.crdt.world import (
     assert_order_plays_no_part,
     draft,
     envelope_of,
+    forged,
     invite,
     pass_round,
     rebuilt,
@@ -45,6 +47,39 @@ def again(desk: Desk, person: Person, session: int, device: str = "laptop") -> D
 
 
 # ---- what stays
+
+
+def test_nothing_counts_as_left_out_for_good_while_what_the_cut_names_is_not_here() -> None:
+    """What the last word leaves is known once it is there: until then nobody is told that theirs is lost."""
+    ana, ben = together()
+    one, two = ben.say("one"), ben.say("two")
+    pass_round(ana, ben)
+    restrict(ana, BEN)
+    reader = Replica(ana.replica.thread, ana.replica.own_keys)
+    for frame in [*(each for each in ana.frames if each not in (one, two)), one]:
+        reader.receive(frame)
+    assert not list(reader.accepted(ben.timeline)) and reader.left_out() == {}
+    late = ben.say("late")
+    for frame in (two, late):
+        reader.receive(frame)
+    assert reader.left_out() == {envelope_of(ana, late).id: Reason.CUT}
+
+
+def test_what_a_cut_leaves_is_not_followed_through_another_device() -> None:
+    """The phone's last session is named, and rests on the laptop's, which rested on the phone's of before."""
+    ben_ = Person("Ben with a phone")
+    phone_ = ben_.add("phone")
+    ana = ANA.found()
+    invite(ana, ben_)
+    laptop, early = ben_.desk(ana.replica.thread), ben_.desk(ana.replica.thread, "phone")
+    pass_round(ana, laptop, early)
+    first = forged(early, SHARED, b"\0\0")
+    middle = forged(laptop, SHARED, b"\0\0", seen=(envelope_of(ana, first).id,))
+    last = forged(early, SHARED, b"\0\0", session=b"another session!", seen=(envelope_of(ana, middle).id,))
+    ana.read([first, middle, last])
+    links = [ana.replica.chains.get(envelope_of(ana, frame).id) for frame in (first, middle, last)]
+    kept = Kept(ana.replica.chains, (LaneKind.SHARED, b"", phone_.id), [envelope_of(ana, last).id])
+    assert [link is not None and kept.holds(link) for link in links] == [False, False, True]
 
 
 def test_what_was_said_before_the_removal_stays_whenever_it_comes() -> None:

@@ -1,5 +1,7 @@
 """What others built on somebody's cut-off text is carried along with theirs, until the owner settles the matter."""
 
+import itertools
+
 import msgspec
 import pytest
 
@@ -7,6 +9,7 @@ from crdt import stewardship
 from crdt.ids import DeviceId
 from crdt.permissions import LaneKind, Role
 from crdt.records import Cut, Restrict, Settle
+from crdt.replica import Replica
 from crdt.settlement import open_matters, settlement
 from tests.crdt.people import Desk, Person
 from tests.crdt.world import (
@@ -180,6 +183,72 @@ def test_an_own_device_that_did_not_know_carries_what_the_stolen_one_had_typed()
     pass_round(laptop, phone, carl)
     assert draft(settled(laptop)) == "by the phone, and more"
     assert_order_plays_no_part(laptop)
+
+
+def read_as_given(desk: Desk, *late: bytes) -> Replica:
+    """A reader that has all the desk's frames but the late ones first, and then these, in this order; never anew."""
+    replica = Replica(desk.replica.thread, desk.replica.own_keys)
+    for frame in [*(each for each in desk.frames if each not in late), *late]:
+        replica.receive(frame)
+    assert not replica.stale
+    return replica
+
+
+def test_what_names_it_from_another_lane_carries_nothing_whichever_comes_first() -> None:
+    """Else one message of an accomplice brings back what the removed typed, for those alone who read it first."""
+    ana, ben, carl, _ = together()
+    bens = append(ben, " beer")
+    naming = forged(carl, carl.timeline, b"\0\0", seen=(names(ben, bens),))
+    restrict(ana, BEN)
+    ana.read([bens, naming])
+    for order in ((bens, naming), (naming, bens)):
+        reader = read_as_given(ana, *order)
+        assert draft(reader) == "plan:" and not reader.carried()
+    assert_order_plays_no_part(ana)
+
+
+def test_what_somebody_built_on_is_carried_too_if_it_comes_after_them() -> None:
+    ana, ben, carl, _ = together()
+    other = again(ben, BEN, 5)
+    first, second = append(ben, " beer"), append(other, " ale")
+    carl.read([first, second])
+    carls = append(carl, " and wine")
+    restrict(ana, BEN)
+    ana.read([first, second, carls])
+    readers = [read_as_given(ana, *order) for order in itertools.permutations((first, carls, second))]
+    assert {draft(each) for each in readers} == {draft(carl.replica)}
+    assert all(each.carried() == {names(ana, f): {CARL.id} for f in (first, second)} for each in readers)
+
+
+def test_who_carries_is_heard_once_it_is_known_that_a_cut_leaves_their_word() -> None:
+    """Carl is removed too, by a cut that names what he typed last: until that comes his first words are nobody's."""
+    ana, ben, carl, _ = together()
+    bens = append(ben, " beer")
+    pass_round(ben, carl)
+    carls = [append(carl, " and wine"), append(carl, " for all")]
+    restrict(ana, BEN)
+    pass_round(ana, carl)
+    restrict(ana, CARL)
+    reader = read_as_given(ana, bens, *carls)
+    assert draft(reader) == draft(settled(ana)) == "plan: beer and wine for all"
+    assert reader.carried()[names(ana, bens)] == {CARL.id}
+
+
+def test_what_a_cut_leaves_of_the_removed_keeps_nothing_else_of_theirs() -> None:
+    """An owner may name as the last of one device what went on from work of the other that they had not seen."""
+    ben_ = Person("Ben with a phone")
+    ben_.add("phone")
+    ana, laptop = gather(ANA, ben_)
+    phone = ben_.desk(ana.replica.thread, "phone")
+    pass_round(ana, phone)
+    beyond = append(laptop, "beer")
+    phone.read([beyond])
+    last = append(phone, " again")
+    cut = Cut(LaneKind.SHARED, b"", ben_.devices["phone"].id, (names(phone, last),))
+    ana.kept(ana.replica.commit_record(LaneKind.CONTROL, [Restrict(ben_.id, int(Role.NONE), (cut,))]))
+    ana.read([beyond, last])
+    assert draft(settled(ana)) == "" and not settled(ana).carried()
+    assert_order_plays_no_part(ana)
 
 
 # ---- the settlement

@@ -16,7 +16,7 @@ from crdt.ids import EnvelopeId
 from crdt.left_out import Reason
 from crdt.permissions import LaneKind, Role
 from crdt.records import Grant, NewEpoch, Record, Restrict
-from crdt.replica import Status
+from crdt.replica import Replica, Status
 from tests.crdt.people import Desk, Person
 from tests.crdt.world import (
     SHARED,
@@ -268,3 +268,23 @@ def test_a_chain_with_a_second_version_under_a_key_for_some_alone_goes_on_for_al
     pass_round(table.ana, table.mallory)
     assert table.ben.shown() == table.ana.shown() == {"first", "second", "third"}
     assert not table.ben.replica.stale
+
+
+def test_who_went_on_from_a_thing_under_a_key_for_some_alone_keeps_nothing_that_this_was_built_on() -> None:
+    """A bridge that the others can't see: what is carried over it would be there for some and not for others."""
+    table = Table.laid()
+    ana, ben, mallory = table.ana, table.ben, table.mallory
+    beyond = type_text(mallory, lambda text: text.insert(0, "Beyond."))
+    hidden = table.typed("For Ben.", epoch=table.private.id)
+    assert envelope_of(mallory, hidden).header.previous == envelope_of(mallory, beyond).id
+    accomplices = forged(ben, SHARED, b"\0\0", seen=(envelope_of(ben, hidden).id,))
+    out = stewardship.restriction(ana.replica, MALLORY.id, Role.NONE)
+    ana.kept(ana.replica.commit_record(LaneKind.CONTROL, out))
+    for desk in (ana, ben):
+        desk.read([frame for frame in (*ana.frames, beyond, hidden, accomplices) if frame not in desk.frames])
+    knowing = Replica(ana.replica.thread, ben.replica.own_keys)
+    knowing.learn_key(KEY)
+    for frame in ana.frames:
+        knowing.receive(frame)
+    assert knowing.left_out()[envelope_of(ben, hidden).id] is Reason.CUT, "it is seen, and counts for nothing"
+    assert draft(knowing) == draft(settled(ana)) == "" and not knowing.carried() and not settled(ana).carried()
