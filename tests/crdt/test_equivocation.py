@@ -53,6 +53,23 @@ def test_without_a_witness_what_stands_before_the_fork_stays() -> None:
     assert_order_plays_no_part(ana)
 
 
+def test_what_nobody_is_known_to_have_signed_by_the_heads_it_names_is_no_second_branch() -> None:
+    """The thread's first record introduces nobody but its founder: what names no other is of no author's."""
+    ana, ben, _ = together()
+    common = envelope_of(ben, ben.say("common"))
+    other = twin(ben, BEN)
+    left = envelope_of(ben, ben.say("left"))
+    first = envelope_of(ana, ana.frames[0])
+    stray = forged(other, other.timeline, b"\0\0", heads=(first.id,), epoch=first.header.epoch)
+    pass_round(ana, ben)
+    ana.read([stray])
+    reader = settled(ana)
+    link = reader.chains.get(envelope_of(ana, stray).id)
+    assert link is not None and link.header.previous == common.id
+    assert list(reader.accepted(ben.timeline)) == [common.id, left.id]
+    assert_order_plays_no_part(ana)
+
+
 def test_a_fork_at_the_very_first_envelope_leaves_nothing_without_a_witness() -> None:
     ana, ben, _ = together()
     other = twin(ben, BEN)
