@@ -512,3 +512,51 @@ async def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path) -> None:
     assert not again.execute("SELECT 1 FROM sqlite_master WHERE name = 'letters'").fetchall()
     again.close()
     await (await SqliteStore.open(tmp_path, Limits())).close()
+
+
+async def test_what_is_left_while_somebody_looks_is_told_to_them(
+    relay: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They found nothing, and nobody would ever call them again."""
+    room, looked = new_key(), relay.store.claim
+    async with owning(relay.url, room) as owner, connecting(relay.url) as joiner:
+
+        async def look(number: int, login: bytes) -> Letter:
+            letter = await looked(number, login)
+            monkeypatch.setattr(relay.store, "claim", looked)
+            assert isinstance(await deposit(owner, room, joiner.key.public, None, b"sealed"), wire.Done)
+            return letter
+
+        monkeypatch.setattr(relay.store, "claim", look)
+        assert await claim(joiner, room) == NOTHING
+        assert await joiner.expect(wire.Called) == wire.Called(room.public)
+        assert await claim(joiner, room) == (None, b"sealed")
+
+
+async def test_who_claims_without_end_is_told_to_wait(tmp_path: Path) -> None:
+    """Each claim is a look into the store: it costs as much as a signature."""
+    room, limits = new_key(), Limits(frames_per_second=1, burst_frames=20)
+    async with serving(tmp_path, limits) as slow, owning(slow.url, room), connecting(slow.url) as joiner:
+        answers = [await joiner.answer(wire.Claim(joiner.request(), room.public)) for _ in range(5)]
+    assert [isinstance(each, wire.Claimed) for each in answers] == [True] * 4 + [False]
+    assert code(answers[-1]) == "rate"
+
+
+async def test_whose_certificate_ends_while_they_attach_is_told_that_alone_and_gets_no_frame(
+    relay: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody put out in just that moment: the relay was still comparing what they had read."""
+    room, compared = new_key(), relay.store.check_at
+    async with owning(relay.url, room) as owner, connecting(relay.url) as member:
+        for frame in frames_of(2):
+            await owner.publish(room, (frame,))
+
+        async def compare(number: int, cursor: int) -> bytes | None:
+            check = await compared(number, cursor)
+            await raise_to(owner, room, 1)
+            return check
+
+        monkeypatch.setattr(relay.store, "check_at", compare)
+        assert code(await member.attach(room, 1, b"of another log")) == "no-right"
+        await nothing_more(member, wire.Attached)
+        assert not [each for each in member.kept if isinstance(each, wire.Deliver)]
