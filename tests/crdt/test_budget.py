@@ -7,7 +7,7 @@ import pytest
 
 from crdt import budget
 from crdt.permissions import LaneKind, Role
-from crdt.records import Cut, Restrict
+from crdt.records import Cut, Grant, Restrict
 from crdt.replica import Replica, Status
 from tests.crdt import test_random_histories as random_histories
 from tests.crdt.people import Desk, Person
@@ -244,14 +244,7 @@ def test_what_a_cut_names_is_taken_in_at_once_though_there_is_no_room() -> None:
 
 def test_what_a_cut_leaves_is_read_again_when_what_it_names_has_no_right_itself() -> None:
     """The named one opens a session that rests on what was set aside, by heads from before Ben was introduced."""
-    ana, ben, _ = together()
-    kept, first = ben.say("kept"), envelope_of(ana, ana.frames[0])
-    fresh = BEN.desk(ana.replica.thread, session=1)
-    fresh.read(ben.frames)
-    seen = (envelope_of(ben, kept).id,)
-    named = forged(fresh, fresh.timeline, b"\0\0", heads=(first.id,), epoch=first.header.epoch, seen=seen)
-    cut = Cut(LaneKind.TIMELINE, b"", BEN.devices["laptop"].id, (envelope_of(ben, named).id,))
-    ana.kept(ana.replica.commit_record(LaneKind.CONTROL, [Restrict(BEN.id, int(Role.NONE), (cut,))]))
+    ana, ben, kept, named = named_without_a_right()
     reader = reader_of(ana)
     fill(reader, ben)
     reader.read([kept])
@@ -291,6 +284,70 @@ def test_a_second_branch_without_a_right_is_seen_though_there_is_no_room() -> No
     ana.read([right])
     assert ana.shown() == {"common"} and list(settled_anyhow(ana).accepted(ben.timeline)) == [common.id]
     assert_all_orders_agree(ana)
+
+
+# ---- all read at once: what is beyond the room is let go of afterwards
+
+
+def named_without_a_right() -> tuple[Desk, Desk, bytes, bytes]:
+    """Ana's desk, Ben's, what Ben said, and what the cut of him names: it rests on that, and counts for nothing."""
+    ana, ben, _ = together()
+    kept, first = ben.say("kept"), envelope_of(ana, ana.frames[0])
+    fresh = BEN.desk(ana.replica.thread, session=1)
+    fresh.read(ben.frames)
+    seen = (envelope_of(ben, kept).id,)
+    named = forged(fresh, fresh.timeline, b"\0\0", heads=(first.id,), epoch=first.header.epoch, seen=seen)
+    cut = Cut(LaneKind.TIMELINE, b"", BEN.devices["laptop"].id, (envelope_of(ben, named).id,))
+    ana.kept(ana.replica.commit_record(LaneKind.CONTROL, [Restrict(BEN.id, int(Role.NONE), (cut,))]))
+    return ana, ben, kept, named
+
+
+def at_once(desk: Desk, *frames: bytes) -> Desk:
+    """All the desk has, and these frames first, loaded as a node loads what it has stored."""
+    everything = [*frames, *(each for each in desk.frames if each not in frames)]
+    return Desk(rebuilt(desk.replica, everything), everything)
+
+
+def test_what_was_let_go_of_is_read_again_when_what_the_cut_names_comes() -> None:
+    ana, ben, kept, named = named_without_a_right()
+    reader = at_once(ana, *strays(ben), kept)
+    assert aside(reader.replica) == ROOM + 1
+    reader.read([named])
+    assert reader.replica.stale and reader.shown() == {"kept"}
+
+
+def test_what_a_cut_names_is_not_let_go_of_though_it_counts_for_nothing() -> None:
+    ana, ben, kept, named = named_without_a_right()
+    first = envelope_of(ana, ana.frames[0])
+    reader = at_once(ana, *strays(ben, heads=(first.id,), epoch=first.header.epoch), named, kept)
+    assert aside(reader.replica) == ROOM
+    dora = Grant(Person("Dora").id, int(Role.VIEWER), "Dora")
+    reader.read([ana.kept(ana.replica.commit_record(LaneKind.CONTROL, [dora]))])  # every cut is looked at anew
+    assert not reader.replica.stale and reader.shown() == {"kept"}
+
+
+def test_what_somebody_waits_for_is_not_let_go_of_so_that_reading_again_ends() -> None:
+    """Carl knows that Ben is out, and names what he typed all the same: it counts for nothing, and is waited for."""
+    ana, ben, carl = together()
+    beer = type_text(ben, lambda text: text.insert(0, "beer"))
+    restrict(ana, BEN)
+    pass_round(ana, carl)
+    naming = forged(carl, SHARED, b"\0\0", seen=(envelope_of(ben, beer).id,))
+    reader = at_once(ana, *strays(ben), beer, naming)
+    assert aside(reader.replica) == ROOM and draft(reader.replica) == ""
+
+
+def test_a_second_branch_without_a_right_is_not_let_go_of() -> None:
+    ana, ben, _ = together()
+    before, first = ben.replica.next_header(ben.timeline).heads, envelope_of(ana, ana.frames[0])
+    ana.introduce(ANA)
+    pass_round(ana, ben)
+    common = envelope_of(ben, ben.say("common"))
+    right = forged(ben, ben.timeline, b"\0\0", heads=before)
+    ben.say("left")
+    reader = at_once(ben, *strays(ben, heads=(first.id,), epoch=first.header.epoch), right)
+    assert aside(reader.replica) == ROOM
+    assert list(reader.replica.accepted(ben.timeline)) == [common.id]
 
 
 def test_what_was_set_aside_stays_when_a_settlement_names_it() -> None:
