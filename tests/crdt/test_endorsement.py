@@ -231,7 +231,7 @@ def test_who_carries_is_heard_once_it_is_known_that_a_cut_leaves_their_word() ->
     restrict(ana, CARL)
     reader = read_as_given(ana, bens, *carls)
     assert draft(reader) == draft(settled(ana)) == "plan: beer and wine for all"
-    assert reader.carried()[names(ana, bens)] == {CARL.id}
+    assert reader.carried()[envelope_of(ana, bens).id] == {CARL.id}
 
 
 def test_what_a_cut_leaves_of_the_removed_keeps_nothing_else_of_theirs() -> None:

@@ -35,7 +35,7 @@ class Invited:
         self.joining = Joining(ben.account, ben.threads)
         self.late_ms = 0
         ana_ms = ana.threads.now_ms
-        ben.threads.now_ms = lambda: ana_ms() + self.late_ms  # type: ignore[method-assign]
+        ben.threads.now_ms = lambda: ana_ms() + self.late_ms
 
     async def link(self, expires_ms: int = 0) -> InviteLink:
         async with self.ana.threads.change(self.thread) as draft:
