@@ -16,8 +16,8 @@ from crdt.output import MAX_DATA_BYTES, Chunk, Data, Resized
 PAUSE_MS: Final = 30
 MAX_PAUSE_MS: Final = 1_000
 CHUNKS_PER_STEP: Final = 2_000  # after so many the pause is twice as long, then three times, …
-RATE_BYTES: Final = 4 * 1024 * 1024  # a second, in the long run, to all devices of the thread together
-BURST_BYTES: Final = 512 * 1024  # at once, after a rest
+RATE_BYTES: Final = 2 * 1024 * 1024  # a second, in the long run, to all devices of the thread together
+BURST_BYTES: Final = 512 * 1024  # at once, after a rest, to all of them together
 MAX_WAITING_BYTES: Final = 4 * MAX_DATA_BYTES  # beyond, the program waits
 
 
@@ -31,7 +31,7 @@ class Batcher:
         self._waiting_bytes = 0
         self._last_ms: int | None = None
         self._made = 0
-        self._room_bytes = float(BURST_BYTES)  # that may be said at once
+        self._room_bytes = math.inf  # that may be said at once: as much as is ever allowed
         self._room_ms = 0  # as of when
 
     @property
@@ -70,12 +70,16 @@ class Batcher:
         return math.ceil(owed_bytes * 1000 / self._rate) if owed_bytes > 0 else 0
 
     @property
+    def _shares(self) -> int:
+        return max(1, self._readers())
+
+    @property
     def _rate(self) -> float:
-        return RATE_BYTES / max(1, self._readers())
+        return RATE_BYTES / self._shares
 
     def _room_at(self, now_ms: int) -> float:
         """How much a flood may print at once; less than nothing while it has to wait."""
-        return min(BURST_BYTES, self._room_bytes + (now_ms - self._room_ms) * self._rate / 1000)
+        return min(BURST_BYTES / self._shares, self._room_bytes + (now_ms - self._room_ms) * self._rate / 1000)
 
     def take(self, now_ms: int) -> Chunk | None:
         """The next chunk, due or not."""

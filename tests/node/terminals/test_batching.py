@@ -50,7 +50,7 @@ def test_a_flood_prints_at_once_what_a_rest_has_saved_and_then_at_a_steady_rate(
         chunk = batcher.take(now_ms)
         assert isinstance(chunk, Data)
         said_bytes += len(chunk.bytes)
-    assert abs(said_bytes - (10 * RATE_BYTES / 4 + BURST_BYTES)) <= 2 * MAX_DATA_BYTES
+    assert abs(said_bytes - (10 * RATE_BYTES + BURST_BYTES) / 4) <= 2 * MAX_DATA_BYTES
     batcher.add(b"$ ")
     assert batcher.due_in_ms(now_ms + PAUSE_MS) == 0, "what is small waits for no flood that is over"
 
