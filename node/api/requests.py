@@ -1,11 +1,12 @@
 """From an HTTP request to checked parameters: everything a caller could get wrong is found here.
 
-For each row of the table one `msgspec` struct is built, so that what a handler receives has exactly
-the row's names and types, within bounds, with the row's defaults; an unknown name is refused.
+For each row of the table one `msgspec` struct is built when it is first called, so that what a handler receives
+has exactly the row's names and types, within bounds, with the row's defaults; an unknown name is refused.
 """
 
+import functools
 import os
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from aiohttp import http_exceptions, web
@@ -76,12 +77,13 @@ async def read_body(request: web.BaseRequest) -> bytes:
 
 def parameters_of(operation: Operation, path_values: dict[str, str], query: str, body: bytes) -> Any:
     """The operation's parameters as attributes of one frozen struct. Raises REQUEST_INVALID, saying which is wrong."""
+    shapes = _shapes(operation.name)
     try:
-        values = msgspec.json.decode(body, type=_BODIES[operation.name]) if body.strip() else None
+        values = msgspec.json.decode(body, type=shapes.body) if body.strip() else None
         body_values = {} if values is None else msgspec.structs.asdict(values)
         text_values = {**_query_values(operation, query), **path_values}
         # Texts become numbers and booleans here, so only what came as text goes through.
-        texts = msgspec.convert(text_values, _TEXTS[operation.name], strict=False)
+        texts = msgspec.convert(text_values, shapes.texts, strict=False)
         merged = {**msgspec.structs.asdict(texts), **body_values}
         for parameter in operation.parameters:
             merged[parameter.name] = _checked(parameter, merged.get(parameter.name, msgspec.UNSET))
@@ -90,7 +92,7 @@ def parameters_of(operation: Operation, path_values: dict[str, str], query: str,
         raise REQUEST_INVALID(_explain(error), operation=operation.name) from error
     except ValueError as error:
         raise REQUEST_INVALID(f"{error}.", operation=operation.name) from error
-    return _CALLS[operation.name](**merged)
+    return shapes.call(**merged)
 
 
 def _checked(parameter: Parameter, value: Any) -> Any:
@@ -162,6 +164,17 @@ def _call(operation: Operation) -> Any:
     return msgspec.defstruct(operation.name.replace(".", "_"), fields, frozen=True, kw_only=True)
 
 
-_BODIES = {name: _struct(operation, "_body", ("body",)) for name, operation in OPERATIONS.items()}
-_TEXTS = {name: _struct(operation, "_texts", ("path", "query")) for name, operation in OPERATIONS.items()}
-_CALLS = {name: _call(operation) for name, operation in OPERATIONS.items()}
+class _Shapes(NamedTuple):
+    """The structs of one operation: what comes in its body, what comes as text, and what its handler is given."""
+
+    body: Any
+    texts: Any
+    call: Any
+
+
+@functools.cache  # as many as there are operations; built for none of them, an idle node is a megabyte smaller
+def _shapes(name: str) -> _Shapes:
+    operation = OPERATIONS[name]
+    return _Shapes(
+        _struct(operation, "_body", ("body",)), _struct(operation, "_texts", ("path", "query")), _call(operation)
+    )
