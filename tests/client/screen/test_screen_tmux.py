@@ -22,6 +22,18 @@ def opened(laptop: Device, tmp_path: Path) -> Iterator[Terminal]:
         terminal.close()
 
 
+@pytest.fixture
+def at_a_thread(laptop: Device, tmp_path: Path) -> Iterator[Terminal]:
+    """Opened when there was a thread: which is shown then, not the place for a new one."""
+    laptop.run("new", "A thread")
+    terminal = Terminal(laptop, tmp_path)
+    try:
+        terminal.shows("▸ A thread")
+        yield terminal
+    finally:
+        terminal.close()
+
+
 @pytest.mark.deep
 @needs_tmux
 def test_a_thread_from_its_first_words_to_a_live_answer_at_every_width(opened: Terminal, laptop: Device) -> None:
@@ -46,27 +58,25 @@ def test_a_thread_from_its_first_words_to_a_live_answer_at_every_width(opened: T
 
 @pytest.mark.deep
 @needs_tmux
-def test_typing_goes_on_while_the_node_is_away_and_sending_starts_it(opened: Terminal, laptop: Device) -> None:
-    laptop.run("new", "A thread")
-    opened.shows("▸ A thread")
+def test_typing_goes_on_while_the_node_is_away_and_sending_starts_it(at_a_thread: Terminal, laptop: Device) -> None:
     laptop.run("node", "stop")
-    opened.shows("the node is away")
-    opened.type("typed meanwhile")
-    opened.shows("› typed meanwhile")
-    opened.press("M-s")
-    opened.shows("laptop ·", "typed meanwhile", "local-only", until=lambda s: "away" not in s)
+    at_a_thread.shows("the node is away")
+    at_a_thread.type("typed meanwhile")
+    at_a_thread.shows("› typed meanwhile")
+    at_a_thread.press("M-s")
+    at_a_thread.shows("laptop ·", "typed meanwhile", "local-only", until=lambda s: "away" not in s)
     assert len(laptop.run("show", "A thread")["messages"]) == 1
 
 
 @pytest.mark.deep
 @needs_tmux
-def test_a_node_that_is_killed_and_comes_back_is_followed_again_without_a_key(opened: Terminal, laptop: Device) -> None:
-    laptop.run("new", "A thread")
-    opened.shows("▸ A thread")
+def test_a_node_that_is_killed_and_comes_back_is_followed_again_without_a_key(
+    at_a_thread: Terminal, laptop: Device
+) -> None:
     os.kill(laptop.run("node", "status")["pid"], signal.SIGKILL)
-    opened.shows("the node is away")
+    at_a_thread.shows("the node is away")
     laptop.run("say", "A thread", "after it came back")
-    opened.shows("after it came back", "local-only", until=lambda s: "away" not in s)
+    at_a_thread.shows("after it came back", "local-only", until=lambda s: "away" not in s)
 
 
 @pytest.mark.deep
