@@ -42,6 +42,8 @@ def run(out: Out, *, quick: bool) -> int:
             desktop.run("pair", showing.until("pair.code")["code"], "--relay", relay.url)
             showing.until("pair.done")
             desktop.run("sync", "wait", "--incoming")
+            desktop.run("node", "stop")  # idle is a node that connected and has nothing to do, not one that just paired
+            desktop.run("sync", "wait", "--incoming")
             add(measures.memory(desktop, relay))
             add(measures.command_line(laptop, 5 if quick else 21))
             add(measures.propagation(laptop, desktop, thread, 2 if quick else 6))
